@@ -1,0 +1,1 @@
+"""Cost router for LiteLLM Proxy."""
