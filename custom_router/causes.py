@@ -1,0 +1,84 @@
+"""Machine-readable reasons for what happened to a request: the only vocabulary of records, headers and metrics."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a request was answered where it was. Each member's docstring-like text is in `MEANING`."""
+
+    SCORE = "score"
+    OUT_OF_DISTRIBUTION = "out_of_distribution"
+    DOMAIN_RULE = "domain_rule"
+    DOMAIN_MODEL = "domain_model"
+    DOMAIN_HEADER = "domain_header"
+    DOMAIN_CALLER = "domain_caller"
+    DOMAIN_OVER_CAP = "domain_over_cap"
+    CAP_OVER_DOMAIN = "cap_over_domain"
+    SIGNAL_CODE = "signal_code"
+    SIGNAL_MATH = "signal_math"
+    SIGNAL_TOOLS = "signal_tools"
+    SIGNAL_ATTACHMENT = "signal_attachment"
+    SIGNAL_LONG_CONTEXT = "signal_long_context"
+    SIGNAL_JSON = "signal_json"
+    VISION_REQUIRED = "vision_required"
+    CONTEXT_WINDOW = "context_window"
+    NO_CAPABLE_TIER = "no_capable_tier"
+    CONVERSATION_FLOOR = "conversation_floor"
+    CALLER_FLOOR = "caller_floor"
+    CALLER_CAP = "caller_cap"
+    CALLER_POLICY_MALFORMED = "caller_policy_malformed"
+    HEADER_FLOOR = "header_floor"
+    HEADER_INVALID = "header_invalid"
+    MALFORMED_REQUEST = "malformed_request"
+    ENCODER_UNAVAILABLE = "encoder_unavailable"
+    ENCODER_BUSY = "encoder_busy"
+    ENCODER_TIMEOUT = "encoder_timeout"
+    ENCODER_BREAKER_OPEN = "encoder_breaker_open"
+    CLASSIFIER_ERROR = "classifier_error"
+    RULES_TIMEOUT = "rules_timeout"
+    ENGINE_ERROR = "engine_error"
+    MODE_OFF = "mode_off"
+    MODE_SHADOW = "mode_shadow"
+    TIER_FALLBACK = "tier_fallback"
+    PROVIDER_FALLBACK = "provider_fallback"
+
+
+MEANING: dict[Cause, str] = {
+    Cause.SCORE: "the classifier's p_ok reached this tier's threshold, or no cheaper tier's",
+    Cause.OUT_OF_DISTRIBUTION: "unlike the classifier's training data, so sent up",
+    Cause.DOMAIN_RULE: "a domain's terms, phrases or patterns matched",
+    Cause.DOMAIN_MODEL: "the domain model's probability reached the domain's threshold",
+    Cause.DOMAIN_HEADER: "the request named the domain in x-router-domain",
+    Cause.DOMAIN_CALLER: "the key or team is bound to the domain",
+    Cause.DOMAIN_OVER_CAP: "the domain's tier is above the caller's cap and the policy lets the domain win",
+    Cause.CAP_OVER_DOMAIN: "the domain's tier is above the caller's cap and the policy lets the cap win",
+    Cause.SIGNAL_CODE: "the prompt holds code and the policy sets a floor for code",
+    Cause.SIGNAL_MATH: "the prompt holds mathematics and the policy sets a floor for it",
+    Cause.SIGNAL_TOOLS: "the request offers tools and the policy sets a floor for tools",
+    Cause.SIGNAL_ATTACHMENT: "the request carries an attachment and the policy sets a floor for it",
+    Cause.SIGNAL_LONG_CONTEXT: "the prompt is longer than the policy's long-context limit",
+    Cause.SIGNAL_JSON: "the request asks for JSON and the policy sets a floor for it",
+    Cause.VISION_REQUIRED: "an image is present and a cheaper tier has a deployment without vision",
+    Cause.CONTEXT_WINDOW: "the prompt does not fit a cheaper tier's context window",
+    Cause.NO_CAPABLE_TIER: "no tier within the caller's cap can take this request; the highest allowed was used",
+    Cause.CONVERSATION_FLOOR: "the conversation had already reached this tier",
+    Cause.CALLER_FLOOR: "the key's or team's min_tier",
+    Cause.CALLER_CAP: "the key's or team's max_tier lowered the tier",
+    Cause.CALLER_POLICY_MALFORMED: "the key's or team's router metadata is malformed; the narrowest reading applies",
+    Cause.HEADER_FLOOR: "the request asked for at least this tier in x-router-tier",
+    Cause.HEADER_INVALID: "an x-router-* request header has an unknown value and was ignored",
+    Cause.MALFORMED_REQUEST: "the request body could not be read as its API's shape",
+    Cause.ENCODER_UNAVAILABLE: "the sentence encoder is not loaded (yet)",
+    Cause.ENCODER_BUSY: "the encoder's queue is full",
+    Cause.ENCODER_TIMEOUT: "the encoder did not answer within its latency budget",
+    Cause.ENCODER_BREAKER_OPEN: "the encoder failed repeatedly and is being left alone for a while",
+    Cause.CLASSIFIER_ERROR: "the classifier raised",
+    Cause.RULES_TIMEOUT: "a domain pattern ran out of time, which counts as a match",
+    Cause.ENGINE_ERROR: "an unexpected error inside the router; the default tier answered",
+    Cause.MODE_OFF: "the policy's mode is off: the default tier answered",
+    Cause.MODE_SHADOW: "the policy's mode is shadow: decided and recorded, the default tier answered",
+    Cause.TIER_FALLBACK: "the tier's deployments all failed and LiteLLM fell back to a higher tier",
+    Cause.PROVIDER_FALLBACK: "a deployment failed and the tier's other provider answered",
+}

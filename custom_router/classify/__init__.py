@@ -1,0 +1,1 @@
+"""Classifiers behind one seam, with the controls they must beat."""

@@ -1,0 +1,18 @@
+"""The routing policy: schema, loading, caller limits, watching."""
+
+from custom_router.policy.caller import Caller, resolve_caller
+from custom_router.policy.load import Finding, Policy, PolicyError
+from custom_router.policy.schema import CacheScope, DomainPolicy, Mode, PolicyDocument, Rules
+
+__all__ = [
+    "CacheScope",
+    "Caller",
+    "DomainPolicy",
+    "Finding",
+    "Mode",
+    "Policy",
+    "PolicyDocument",
+    "PolicyError",
+    "Rules",
+    "resolve_caller",
+]

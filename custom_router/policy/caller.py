@@ -1,0 +1,163 @@
+"""What one caller may do: the policy's limits, narrowed by the team's and then the key's `metadata.router`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from custom_router.causes import Cause
+from custom_router.policy.schema import CacheScope, CallerLimits, PolicyDocument
+from custom_router.tiers import Tier, higher, lower
+
+_SCOPES = list(CacheScope)
+LogText = Literal["off", "redacted", "full"]
+_LOG_TEXT: list[LogText] = ["off", "redacted", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One caller's limits and this request's own wishes. `problems` says what was malformed and how it was read."""
+
+    max_tier: Tier = Tier.FRONTIER
+    min_tier: Tier = Tier.SIMPLE
+    cache: CacheScope = CacheScope.TEAM
+    gate: bool = True
+    domain: str | None = None
+    experiment: str | None = None
+    log_text: LogText = "off"
+    team: str | None = None
+    team_alias: str | None = None
+    header_tier: Tier | None = None
+    header_domain: str | None = None
+    header_cache: Literal["bypass", "refresh", "no-store"] | None = None
+    causes: tuple[Cause, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def teams(self) -> frozenset[str]:
+        """The names this caller's team goes by."""
+        return frozenset(name for name in (self.team, self.team_alias) if name)
+
+
+def resolve_caller(
+    policy: PolicyDocument,
+    *,
+    team_settings: object = None,
+    key_settings: object = None,
+    headers: Mapping[str, str] | None = None,
+    team: str | None = None,
+    team_alias: str | None = None,
+) -> Caller:
+    """Merge the policy file, the team's and the key's settings, and the request's own headers.
+
+    Each step can only narrow. A malformed setting is read as the narrowest value of its kind, never as absent,
+    so that a typing mistake cannot lift a cap; it is reported in `problems` and as a cause.
+    """
+    limits = policy.callers
+    caller = Caller(
+        max_tier=limits.max_tier,
+        min_tier=limits.min_tier,
+        log_text=policy.records.log_text,
+        team=team,
+        team_alias=team_alias,
+    )
+    for owner, settings in (("team", team_settings), ("key", key_settings)):
+        if settings is not None:
+            caller = _narrow(caller, owner, settings, policy)
+    caller = replace(caller, min_tier=lower(caller.min_tier, caller.max_tier))
+    return _with_headers(caller, headers or {}, limits, policy)
+
+
+def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument) -> Caller:
+    if not isinstance(settings, Mapping):
+        return _malformed(
+            replace(caller, max_tier=Tier.SIMPLE, cache=CacheScope.OFF, log_text="off"),
+            [f"{owner}: router is {type(settings).__name__}, not a mapping; read as the narrowest limits"],
+        )
+    problems = [
+        f"{owner}: unknown setting {name!r}"
+        for name in settings
+        if name not in ("max_tier", "min_tier", "cache", "gate", "domain", "experiment", "log_text")
+    ]
+
+    def member(name: str, known: Iterable[str], narrowest: str) -> str | None:
+        value = settings.get(name)
+        if value is None:
+            return None
+        # YAML 1.1 and some admin tools turn a bare `off`/`on` into a boolean.
+        value = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+        if isinstance(value, str) and value in set(known):
+            return value
+        problems.append(
+            f"{owner}: {name} is {_brief(value)}, not one of {sorted(known)}; read as {narrowest}"
+        )
+        return narrowest
+
+    if (cap := member("max_tier", Tier, Tier.SIMPLE)) is not None:
+        caller = replace(caller, max_tier=lower(caller.max_tier, Tier(cap)))
+    if (floor := member("min_tier", Tier, Tier.SIMPLE)) is not None:
+        caller = replace(caller, min_tier=higher(caller.min_tier, Tier(floor)))
+    if (scope := member("cache", CacheScope, CacheScope.OFF)) is not None:
+        caller = replace(caller, cache=min(caller.cache, CacheScope(scope), key=_SCOPES.index))
+    if (gate := member("gate", ("on", "off"), "on")) is not None:
+        caller = replace(caller, gate=gate == "on")
+    if (text := member("log_text", _LOG_TEXT, "off")) is not None:
+        narrowed = _LOG_TEXT[min(_LOG_TEXT.index(caller.log_text), [str(x) for x in _LOG_TEXT].index(text))]
+        caller = replace(caller, log_text=narrowed)
+    if (domain := settings.get("domain")) is not None:
+        if isinstance(domain, str) and domain in policy.domains:
+            caller = replace(caller, domain=domain)
+        else:
+            problems.append(f"{owner}: domain is {_brief(domain)}, not one of {sorted(policy.domains)}")
+    if (experiment := settings.get("experiment")) is not None:
+        if isinstance(experiment, str) and len(experiment) <= 64:
+            caller = replace(caller, experiment=experiment)
+        else:
+            problems.append(f"{owner}: experiment is {_brief(experiment)}, not a short name")
+    return _malformed(caller, problems)
+
+
+def _malformed(caller: Caller, problems: list[str]) -> Caller:
+    if not problems:
+        return caller
+    causes = (
+        caller.causes
+        if Cause.CALLER_POLICY_MALFORMED in caller.causes
+        else (
+            *caller.causes,
+            Cause.CALLER_POLICY_MALFORMED,
+        )
+    )
+    return replace(caller, causes=causes, problems=(*caller.problems, *problems))
+
+
+def _with_headers(
+    caller: Caller, headers: Mapping[str, str], limits: CallerLimits, policy: PolicyDocument
+) -> Caller:
+    allowed = set(limits.request_headers)
+    changes: dict[str, Any] = {}
+    invalid = False
+    if (tier := headers.get("x-router-tier")) is not None and "tier" in allowed:
+        if tier in set(Tier):
+            changes["header_tier"] = Tier(tier)
+        else:
+            invalid = True
+    if (domain := headers.get("x-router-domain")) is not None and "domain" in allowed:
+        if domain in policy.domains:
+            changes["header_domain"] = domain
+        else:
+            invalid = True
+    if (cache := headers.get("x-router-cache")) is not None and "cache" in allowed:
+        if cache in ("bypass", "refresh", "no-store"):
+            changes["header_cache"] = cache
+        else:
+            invalid = True
+    if invalid:
+        changes["causes"] = (*caller.causes, Cause.HEADER_INVALID)
+    return replace(caller, **changes) if changes else caller
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

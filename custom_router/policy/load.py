@@ -1,0 +1,154 @@
+"""YAML to a checked `Policy`, with errors that say which line, what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from custom_router.policy.schema import PolicyDocument
+
+MAX_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with a file: where, at which key, what, and how to mend it."""
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.path or '(document)'}: {self.message}"
+
+
+class PolicyError(ValueError):
+    """A policy file that cannot be used. `findings` lists every reason."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A checked policy document and where it came from. `version` is a hash of its content."""
+
+    document: PolicyDocument
+    version: str
+    source: str
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """Read and check a policy file. Raises `PolicyError`."""
+        try:
+            raw = Path(path).read_bytes()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            mend = "`tier-router init` writes a policy to start from"
+            raise PolicyError([Finding(str(path), 0, "", f"cannot be read ({reason}); {mend}")]) from error
+        return cls.parse(raw, source=str(path))
+
+    @classmethod
+    def parse(cls, raw: str | bytes, *, source: str = "policy") -> Policy:
+        """Check policy text. Raises `PolicyError` with one finding for each mistake."""
+        content = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
+        if len(content) > MAX_BYTES:
+            raise PolicyError([Finding(source, 0, "", f"larger than {MAX_BYTES // 2**20} MiB")])
+        node, data = _parse_yaml(content, source)
+        try:
+            document = PolicyDocument.model_validate(data)
+        except ValidationError as error:
+            raise PolicyError(_findings(error, node, source)) from error
+        return cls(document, hashlib.sha256(content).hexdigest()[:12], source)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, which YAML itself would silently let win, and aliases, whose
+    expansion can be made exponential."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.events.AliasEvent):
+            event = self.peek_event()
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases (*name) are not supported; write the value out", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice; keep one", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_yaml(content: bytes, source: str) -> Any:
+    """Parse YAML strictly (no aliases, no repeated keys). Raises `PolicyError`."""
+    return _parse_yaml(content, source)[1]
+
+
+def _parse_yaml(content: bytes, source: str) -> tuple[yaml.Node | None, Any]:
+    try:
+        loader = _UniqueKeyLoader(content.decode("utf-8-sig"))
+        try:
+            node = loader.get_single_node()
+            return node, loader.construct_document(node) if node is not None else {}
+        finally:
+            loader.dispose()
+    except UnicodeDecodeError as error:
+        raise PolicyError([Finding(source, 0, "", f"is not UTF-8 text ({error.reason})")]) from error
+    except RecursionError as error:
+        raise PolicyError([Finding(source, 0, "", "is nested too deeply")]) from error
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        line = mark.line + 1 if mark else 0
+        raise PolicyError([Finding(source, line, "", f"not valid YAML: {problem}")]) from error
+
+
+def _findings(error: ValidationError, root: yaml.Node | None, source: str) -> list[Finding]:
+    found = []
+    for item in error.errors(include_url=False):
+        path = tuple(part for part in item["loc"] if part != "[key]")
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key; see the comments in routing_policy.yaml or its schema for the known ones"
+        elif item["type"] != "value_error":
+            message = f"{message} (given: {_shorten(item['input'])})"
+        found.append(Finding(source, _line_of(root, path), ".".join(map(str, path)), message))
+    return found
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
+    """Line of the deepest node on `path` that exists; a missing key reports its parent's line."""
+    line = node.start_mark.line + 1 if node is not None else 0
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            match = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if match is None:
+                break
+            line = match[0].start_mark.line + 1
+            node = match[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,236 @@
+"""The routing policy as typed, frozen models. Every description here becomes editor help through the JSON Schema."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from custom_router.signals import Signal
+from custom_router.tiers import TIERS, Tier
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Mode(StrEnum):
+    """What the router does with its decision."""
+
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
+    OFF = "off"
+
+
+class CacheScope(StrEnum):
+    """Who may share a stored answer. Ordered from narrowest to widest."""
+
+    OFF = "off"
+    PRIVATE = "private"
+    TEAM = "team"
+
+
+class TierPolicy(_Section):
+    """One tier: the LiteLLM model group that serves it and how sure the classifier must be to use it."""
+
+    model: str = Field(min_length=1)
+    """LiteLLM model group (`model_name` in litellm_config.yaml)."""
+    threshold: Probability | None = None
+    """Least p_ok, the calibrated probability that this tier's answer is as good as the frontier's, that sends a
+    request here. Not used for the frontier, which takes what is left."""
+
+
+class Tiers(_Section):
+    """The three tiers, cheapest first."""
+
+    simple: TierPolicy
+    medium: TierPolicy
+    frontier: TierPolicy
+
+    def __getitem__(self, tier: Tier) -> TierPolicy:
+        policy: TierPolicy = getattr(self, tier.value)
+        return policy
+
+    @model_validator(mode="after")
+    def _complete(self) -> Tiers:
+        for tier in (Tier.SIMPLE, Tier.MEDIUM):
+            if self[tier].threshold is None:
+                raise ValueError(f"{tier.value}: a threshold between 0 and 1 is required")
+        groups = [self[tier].model for tier in TIERS]
+        if len(set(groups)) != len(groups):
+            raise ValueError(f"each tier needs a model group of its own, not {groups}")
+        return self
+
+
+class OutOfDistribution(_Section):
+    """What to do with a prompt unlike anything the classifier was trained on."""
+
+    limit: Probability = 0.99
+    """Highest tolerated out-of-distribution score: the share of training prompts that are more typical."""
+    tier: Tier = Tier.MEDIUM
+    """Least tier for such a prompt."""
+
+
+class ClassifierPolicy(_Section):
+    """Which classifier estimates p_ok for each tier."""
+
+    kind: Literal["embedding", "constant", "random"] = "embedding"
+    """`embedding`: the trained head on MiniLM vectors. `constant` and `random` are controls for evaluations."""
+    constant: Probability = 0.5
+    """p_ok that the `constant` classifier answers for every cheap tier."""
+    on_failure: Tier = Tier.FRONTIER
+    """Tier for a request that could not be classified (encoder late, busy, missing or broken)."""
+    out_of_distribution: OutOfDistribution = OutOfDistribution()
+
+
+class Rules(_Section):
+    """Patterns that name a domain. All are case-insensitive and match whole words, in any script."""
+
+    terms: tuple[str, ...] = ()
+    """Words or short phrases; inflections must be listed or written as a pattern."""
+    phrases: tuple[str, ...] = ()
+    """Longer expressions; runs of white space match any white space."""
+    patterns: tuple[str, ...] = ()
+    """Regular expressions, searched with a time limit; running out of time counts as a match."""
+    exclusions: tuple[str, ...] = ()
+    """Expressions removed from the text before matching, such as "river bank" or "law of thermodynamics"."""
+
+    @field_validator("terms", "phrases", "exclusions")
+    @classmethod
+    def _not_blank(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not value.strip():
+                raise ValueError("an empty entry would match every request")
+        return values
+
+    @field_validator("patterns")
+    @classmethod
+    def _compiles(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        from custom_router.domains.rules import compile_pattern
+
+        for value in values:
+            pattern = compile_pattern(value)
+            if pattern.search(""):
+                raise ValueError(f"{value!r} matches the empty text, so it would match every request")
+        return values
+
+
+class DomainPolicy(_Section):
+    """Where a domain's traffic must go, and how it is recognised."""
+
+    tier: Tier = Tier.FRONTIER
+    """Tier that must answer this domain's requests."""
+    gate: Literal["bypass", "on"] = "bypass"
+    """`bypass`: the answer is not gated, because the required tier already gave it."""
+    cache: CacheScope = CacheScope.OFF
+    """Widest cache scope for this domain's answers."""
+    threshold: Probability | None = None
+    """Least domain-model probability that counts as a match; leave out for a domain with rules only. Set low:
+    uncertainty counts as a match."""
+    teams: tuple[str, ...] | None = None
+    """Team ids or aliases that this domain applies to; leave out for everyone."""
+    rules: Rules = Rules()
+
+
+class LongContext(_Section):
+    """A floor for long prompts."""
+
+    tokens: int = Field(default=24_000, gt=0)
+    """Estimated input tokens from which the floor applies."""
+    tier: Tier = Tier.MEDIUM
+
+
+class ConversationPolicy(_Section):
+    """A conversation keeps the tier it has reached."""
+
+    sticky: bool = True
+    """Whether a later turn may never drop below the highest tier an earlier turn of the conversation reached."""
+    ttl_minutes: float = Field(default=60.0, gt=0)
+    """How long an idle conversation is remembered."""
+    capacity: int = Field(default=50_000, gt=0)
+    """Conversations remembered per worker; the longest idle is forgotten first."""
+
+
+class LatencyBudget(_Section):
+    """Milliseconds each stage may take before the request goes up a tier without it."""
+
+    rules: float = Field(default=10.0, gt=0)
+    encoder: float = Field(default=60.0, gt=0)
+
+
+class CallerLimits(_Section):
+    """What callers may ask for. Keys and teams narrow this through `metadata.router`; nobody widens it."""
+
+    max_tier: Tier = Tier.FRONTIER
+    min_tier: Tier = Tier.SIMPLE
+    request_headers: tuple[Literal["tier", "cache", "domain"], ...] = ("tier", "cache", "domain")
+    """Which of the request headers x-router-tier, x-router-cache and x-router-domain are honoured."""
+    domain_over_cap: bool = True
+    """Whether a domain's tier wins over a caller's max_tier. Either way the conflict is recorded."""
+
+
+class RecordPolicy(_Section):
+    """Where decision records go."""
+
+    directory: str = "var/records"
+    """Folder of the JSON-lines segments, relative to the working directory of the proxy."""
+    segment_mb: float = Field(default=64.0, gt=0)
+    """Size at which a segment is closed and the next one begun."""
+    keep_segments: int = Field(default=32, gt=0)
+    """Closed segments kept per worker; older ones are deleted."""
+    queue: int = Field(default=10_000, gt=0)
+    """Records waiting for the disk; beyond that they are dropped and counted."""
+    log_text: Literal["off", "redacted", "full"] = "off"
+    """Whether prompt text enters the record. `redacted` masks digits, e-mail addresses and long tokens."""
+
+
+class PolicyDocument(_Section):
+    """routing_policy.yaml."""
+
+    version: Literal[1] = 1
+    """Version of this file format."""
+    mode: Mode = Mode.ENFORCE
+    """`enforce`: route. `shadow`: decide and record, but serve `default_tier`. `off`: serve `default_tier`."""
+    default_tier: Tier = Tier.FRONTIER
+    """Tier served in `shadow` and `off`, and whenever the router itself breaks."""
+    entry_models: tuple[str, ...] = Field(default=("auto",), min_length=1)
+    """Model names that are routed; every other name passes through untouched."""
+    tiers: Tiers
+    classifier: ClassifierPolicy = ClassifierPolicy()
+    signals: dict[Signal, Tier] = {}
+    """Floors for properties that need no model: code, math, tools, attachment, json."""
+    long_context: LongContext = LongContext()
+    domains: dict[str, DomainPolicy] = {}
+    """Traffic that must go to a tier whatever it costs. Names are lower-case and appear in records and headers."""
+    conversations: ConversationPolicy = ConversationPolicy()
+    latency_budget_ms: LatencyBudget = LatencyBudget()
+    callers: CallerLimits = CallerLimits()
+    records: RecordPolicy = RecordPolicy()
+
+    @field_validator("domains")
+    @classmethod
+    def _plain_names(cls, domains: dict[str, DomainPolicy]) -> dict[str, DomainPolicy]:
+        for name in domains:
+            if (
+                not name.isascii()
+                or not name.replace("_", "").replace("-", "").isalnum()
+                or name != name.lower()
+            ):
+                raise ValueError(f"domain name {name!r}: use lower-case letters, digits, - and _")
+        return domains
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PolicyDocument:
+        if self.callers.min_tier.rank > self.callers.max_tier.rank:
+            raise ValueError(
+                f"callers: min_tier {self.callers.min_tier.value} is above max_tier {self.callers.max_tier.value}"
+            )
+        groups = {self.tiers[tier].model for tier in TIERS}
+        if clash := groups & set(self.entry_models):
+            raise ValueError(
+                f"entry_models: {sorted(clash)} is a tier's model group; clients need another name"
+            )
+        return self
