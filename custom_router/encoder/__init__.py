@@ -1,1 +1,7 @@
 """Sentence encoders behind one narrow seam."""
+
+from custom_router.encoder.base import Encoder, EncoderUnavailable, Vectors
+from custom_router.encoder.fake import FakeEncoder
+from custom_router.encoder.minilm import MiniLMEncoder
+
+__all__ = ["Encoder", "EncoderUnavailable", "FakeEncoder", "MiniLMEncoder", "Vectors"]

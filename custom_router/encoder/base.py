@@ -11,6 +11,10 @@ import numpy.typing as npt
 Vectors = npt.NDArray[np.float32]
 
 
+class EncoderUnavailable(RuntimeError):
+    """No usable encoder on this machine. The message says what, where and the mend."""
+
+
 class Encoder(Protocol):
     """Turns texts into unit vectors.
 
@@ -22,5 +26,5 @@ class Encoder(Protocol):
     dimension: int
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 unit vectors of shape (len(texts), dimension). Blocking; call it off the event loop."""
+        """Return float32 unit vectors (len(texts), dimension). Blocking; call it off the event loop."""
         ...
