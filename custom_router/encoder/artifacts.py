@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PARTIAL = ".partial"
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of the file's bytes, in hexadecimal."""
@@ -25,7 +27,7 @@ def matches(path: Path, checksum: str) -> bool:
 @contextmanager
 def written_atomically(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`; a clean exit makes it `target`, an error removes it."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=_PARTIAL)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -39,7 +41,12 @@ def written_atomically(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock. The kernel releases it when the holder dies, so it cannot go stale."""
+    """Hold the directory's lock, and drop the half-written files of a writer that was killed.
+
+    The kernel releases the lock when its holder dies, so it cannot go stale.
+    """
     with (directory / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        for leftover in directory.glob(f".*{_PARTIAL}"):
+            leftover.unlink()
         yield

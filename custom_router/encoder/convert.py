@@ -58,9 +58,7 @@ class _Graph:
     def add_many(self, op: str, *inputs: str, outs: list[str], **attributes: Any) -> list[str]:
         from onnx import helper
 
-        self.nodes.append(
-            helper.make_node(op, list(inputs), outs, name=f"{op}_{len(self.nodes)}", **attributes)
-        )
+        self.nodes.append(helper.make_node(op, list(inputs), outs, name=f"{op}_{len(self.nodes)}", **attributes))
         return outs
 
     def linear(self, x: str, name: str, weight: Array, bias: Array) -> str:
@@ -113,10 +111,7 @@ def build_graph(weights: Weights, *, int8: bool) -> onnx.ModelProto:
     graph = helper.make_graph(
         g.nodes,
         "all-MiniLM-L6-v2",
-        [
-            helper.make_tensor_value_info(name, TensorProto.INT64, ids)
-            for name in ("input_ids", "attention_mask")
-        ],
+        [helper.make_tensor_value_info(name, TensorProto.INT64, ids) for name in ("input_ids", "attention_mask")],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ("n", HIDDEN))],
         g.initializers,
     )
@@ -134,10 +129,7 @@ def _embed(g: _Graph, weights: Weights) -> str:
     else:
         word = g.add("Gather", g.constant("words", words), "input_ids")
     # Single-sentence input: the token type is always 0, so its row is part of the position table.
-    positions = (
-        weights["embeddings.position_embeddings.weight"]
-        + weights["embeddings.token_type_embeddings.weight"][0]
-    )
+    positions = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
     length = g.add("Shape", "input_ids", start=1, end=2)
     zero = g.constant("zero", np.array([0], np.int64))
     position = g.add("Slice", g.constant("positions", positions), zero, length, zero)
@@ -156,34 +148,24 @@ def _transformer_layer(g: _Graph, x: str, attend: str, name: str, weights: Weigh
     parts = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
     # The 1/sqrt(head size) of the scores is folded into the query; one product makes all three.
     scales = (1.0 / math.sqrt(HEAD_SIZE), 1.0, 1.0)
-    weight = np.concatenate(
-        [weights[f"{p}.weight"] * np.float32(s) for p, s in zip(parts, scales, strict=True)]
-    )
+    weight = np.concatenate([weights[f"{p}.weight"] * np.float32(s) for p, s in zip(parts, scales, strict=True)])
     bias = np.concatenate([weights[f"{p}.bias"] * np.float32(s) for p, s in zip(parts, scales, strict=True)])
     qkv = g.linear(x, f"{name}.qkv", weight, bias)
-    split = g.add(
-        "Reshape", qkv, g.constant(f"{name}.heads", np.array([0, 0, 3 * HEADS, HEAD_SIZE], np.int64))
-    )
+    split = g.add("Reshape", qkv, g.constant(f"{name}.heads", np.array([0, 0, 3 * HEADS, HEAD_SIZE], np.int64)))
     by_head = g.add("Transpose", split, perm=[0, 2, 1, 3])
-    query, key, value = g.add_many(
-        "Split", by_head, outs=[f"{name}.{part}" for part in "qkv"], axis=1, num_outputs=3
-    )
+    query, key, value = g.add_many("Split", by_head, outs=[f"{name}.{part}" for part in "qkv"], axis=1, num_outputs=3)
     scores = g.add("Add", g.add("MatMul", query, g.add("Transpose", key, perm=[0, 1, 3, 2])), attend)
     context = g.add("MatMul", g.add("Softmax", scores, axis=-1), value)
     joined = g.add("Transpose", context, perm=[0, 2, 1, 3])
     flat = g.add("Reshape", joined, g.constant(f"{name}.hidden", np.array([0, 0, HIDDEN], np.int64)))
 
     def dense(inputs: str, part: str) -> str:
-        return g.linear(
-            inputs, f"{name}.{part}", weights[f"{name}.{part}.weight"], weights[f"{name}.{part}.bias"]
-        )
+        return g.linear(inputs, f"{name}.{part}", weights[f"{name}.{part}.weight"], weights[f"{name}.{part}.bias"])
 
     attended = g.add("Add", dense(flat, "attention.output.dense"), x)
     attended = g.layer_norm(attended, f"{name}.attention.output.LayerNorm", weights)
     expanded = g.add("Gelu", dense(attended, "intermediate.dense"))
-    return g.layer_norm(
-        g.add("Add", dense(expanded, "output.dense"), attended), f"{name}.output.LayerNorm", weights
-    )
+    return g.layer_norm(g.add("Add", dense(expanded, "output.dense"), attended), f"{name}.output.LayerNorm", weights)
 
 
 def _pool(g: _Graph, hidden: str) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from custom_router.encoder import source
 from custom_router.encoder.artifacts import exclusive, matches, sha256, written_atomically
 from custom_router.encoder.base import EncoderUnavailable, Vectors
-from custom_router.encoder.session import MiniLMSession
+from custom_router.encoder.session import DIMENSION, MiniLMSession
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Manifest(BaseModel):
             and self.weights_sha256 == source.CHECKSUMS[source.WEIGHTS]
             and set(self.files) == set(FILES)
             and self.probes == list(PROBES)
+            and [len(vector) for vector in self.reference] == [DIMENSION] * len(PROBES)
         )
 
 
@@ -75,10 +76,10 @@ def obtain(root: Path, precision: Precision) -> ConvertedModel:
     be on a read-only disk. Raises `EncoderUnavailable`.
     """
     directory = root / "encoder" / MODEL
-    ready = _read(directory, precision)
-    if ready is not None:
-        return ready
     try:
+        ready = _read(directory, precision)
+        if ready is not None:
+            return ready
         directory.mkdir(parents=True, exist_ok=True)
         with exclusive(directory):
             ready = _read(directory, precision)
@@ -87,7 +88,7 @@ def obtain(root: Path, precision: Precision) -> ConvertedModel:
                 ready = _read(directory, precision)
     except OSError as error:
         raise EncoderUnavailable(
-            f"The encoder cache {directory} could not be written: {error}. "
+            f"The encoder cache {directory} could not be read or written: {error}. "
             "Set TIER_ROUTER_CACHE to a folder with 250 MB free that this user may write."
         ) from error
     if ready is None:

