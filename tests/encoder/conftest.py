@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from custom_router.encoder.model_cache import MODEL
 
 
 @pytest.fixture(scope="session")
-def ready_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def ready_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder with the converted models. Read it, never change it: `own_cache` is a copy to break."""
     root = tmp_path_factory.mktemp("encoder-cache")
     with pytest.MonkeyPatch.context() as patch:
