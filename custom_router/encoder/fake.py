@@ -16,7 +16,8 @@ _WORD = re.compile(r"\w+")
 class FakeEncoder:
     """Hashed bag of words: the same text gives the same vector everywhere, shared words give similarity.
 
-    Cosines lie in [0, 1]. No network, no files, no meaning: synonyms are strangers to it.
+    Cosines lie in [0, 1]. No network, no files, no meaning: synonyms are strangers to it, and two words share
+    a slot once in `dimension` pairs (at 384 "reset" and "password" do); ask for more where that matters.
     """
 
     def __init__(self, dimension: int = 384) -> None:

@@ -25,7 +25,7 @@ def test_fake_vectors_are_unit_and_repeatable(texts: list[str], dimension: int) 
 
 
 def test_fake_similarity_is_shared_words() -> None:
-    a, reordered, near, far = FakeEncoder().encode(
+    a, reordered, near, far = FakeEncoder(2**20).encode(  # so many slots that these words share none
         ["reset the password", "password: RESET the!", "reset the router", "boil two eggs"]
     )
     assert a @ reordered == pytest.approx(1.0)
