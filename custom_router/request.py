@@ -70,9 +70,7 @@ class RequestView:
         """
         text = self.text.strip()
         if len(text) < 40:
-            earlier = next(
-                (t.text.strip() for t in reversed(self.history) if t.role == "user" and t.text), ""
-            )
+            earlier = next((t.text.strip() for t in reversed(self.history) if t.role == "user" and t.text), "")
             text = f"{head_and_tail(earlier, ENCODED_CHARS // 2)}\n{text}".strip() if earlier else text
         return head_and_tail(text, ENCODED_CHARS)
 
@@ -96,9 +94,7 @@ class RequestView:
     def from_body(cls, call_type: CallType, body: object) -> RequestView:
         """Read a request body of the given API. Never raises: an unreadable body gives `malformed`."""
         if not isinstance(body, Mapping):
-            return cls(
-                call_type=call_type, text="", malformed=f"body is {type(body).__name__}, not an object"
-            )
+            return cls(call_type=call_type, text="", malformed=f"body is {type(body).__name__}, not an object")
         return _READERS[call_type](body)
 
     @classmethod
@@ -109,9 +105,7 @@ class RequestView:
     @classmethod
     def from_messages(cls, body: Mapping[str, Any]) -> RequestView:
         """Read an Anthropic `/v1/messages` body, whose system prompt stands beside the messages."""
-        return _from_turns(
-            CallType.MESSAGES, body, body.get("messages"), key="messages", system=body.get("system")
-        )
+        return _from_turns(CallType.MESSAGES, body, body.get("messages"), key="messages", system=body.get("system"))
 
     @classmethod
     def from_responses(cls, body: Mapping[str, Any]) -> RequestView:
@@ -200,9 +194,7 @@ def _from_turns(
         seen.chars += read.chars
     for item in items:
         if not isinstance(item, Mapping):
-            return _view(
-                call_type, body, [], "", malformed=f"{key} holds {type(item).__name__}, not an object"
-            )
+            return _view(call_type, body, [], "", malformed=f"{key} holds {type(item).__name__}, not an object")
         role = item.get("role", "user" if call_type is CallType.RESPONSES else None)
         read = _read_content(item.get("content", item.get("output")))
         seen.chars += read.chars
@@ -247,9 +239,7 @@ def _view(
         n=_positive_int(body.get("n")) or 1,
         input_tokens=seen.chars // _CHARS_PER_TOKEN + 1_000 * seen.images,
         max_output_tokens=_first_int(body, ("max_completion_tokens", "max_output_tokens", "max_tokens")),
-        signals=detect_signals(
-            text, tools=tool_count, attachments=seen.images + seen.attachments, json_mode=json_mode
-        ),
+        signals=detect_signals(text, tools=tool_count, attachments=seen.images + seen.attachments, json_mode=json_mode),
         malformed=malformed,
     )
 

@@ -89,9 +89,7 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
         value = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
         if isinstance(value, str) and value in set(known):
             return value
-        problems.append(
-            f"{owner}: {name} is {_brief(value)}, not one of {sorted(known)}; read as {narrowest}"
-        )
+        problems.append(f"{owner}: {name} is {_brief(value)}, not one of {sorted(known)}; read as {narrowest}")
         return narrowest
 
     if (cap := member("max_tier", Tier, Tier.SIMPLE)) is not None:
@@ -132,9 +130,7 @@ def _malformed(caller: Caller, problems: list[str]) -> Caller:
     return replace(caller, causes=causes, problems=(*caller.problems, *problems))
 
 
-def _with_headers(
-    caller: Caller, headers: Mapping[str, str], limits: CallerLimits, policy: PolicyDocument
-) -> Caller:
+def _with_headers(caller: Caller, headers: Mapping[str, str], limits: CallerLimits, policy: PolicyDocument) -> Caller:
     allowed = set(limits.request_headers)
     changes: dict[str, Any] = {}
     invalid = False

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from custom_router.policy.schema import PolicyDocument
+from custom_router.tiers import TIERS
 
 MAX_BYTES = 4 * 1024 * 1024
 
@@ -57,6 +58,13 @@ class Policy:
         return cls.parse(raw, source=str(path))
 
     @classmethod
+    def safe(cls, source: str) -> Policy:
+        """What serves while a file cannot be used at start: no routing, the frontier answers everything."""
+        groups = {tier.value: {"model": f"tier-{tier.value}", "threshold": 1.0} for tier in TIERS}
+        document = PolicyDocument.model_validate({"mode": "off", "tiers": groups})
+        return cls(document, "safe", source)
+
+    @classmethod
     def parse(cls, raw: str | bytes, *, source: str = "policy") -> Policy:
         """Check policy text. Raises `PolicyError` with one finding for each mistake."""
         content = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
@@ -76,7 +84,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.constructor.ConstructorError(
                 None, None, "aliases (*name) are not supported; write the value out", event.start_mark
             )

@@ -214,11 +214,7 @@ class PolicyDocument(_Section):
     @classmethod
     def _plain_names(cls, domains: dict[str, DomainPolicy]) -> dict[str, DomainPolicy]:
         for name in domains:
-            if (
-                not name.isascii()
-                or not name.replace("_", "").replace("-", "").isalnum()
-                or name != name.lower()
-            ):
+            if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
                 raise ValueError(f"domain name {name!r}: use lower-case letters, digits, - and _")
         return domains
 
@@ -230,7 +226,5 @@ class PolicyDocument(_Section):
             )
         groups = {self.tiers[tier].model for tier in TIERS}
         if clash := groups & set(self.entry_models):
-            raise ValueError(
-                f"entry_models: {sorted(clash)} is a tier's model group; clients need another name"
-            )
+            raise ValueError(f"entry_models: {sorted(clash)} is a tier's model group; clients need another name")
         return self

@@ -1,0 +1,37 @@
+"""Which tier a conversation has reached, remembered for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from cachetools import TTLCache
+
+from custom_router.tiers import Tier, higher
+
+
+class Conversations:
+    """Highest tier per conversation fingerprint, in this worker's memory.
+
+    Bounded, and forgetful of the idle. Safe from several threads. `timer` counts seconds.
+    """
+
+    def __init__(self, *, capacity: int, ttl_s: float, timer: Callable[[], float] = time.monotonic) -> None:
+        self._reached: TTLCache[str, Tier] = TTLCache(maxsize=capacity, ttl=ttl_s, timer=timer)
+        self._lock = threading.Lock()
+
+    def floor(self, fingerprint: str) -> Tier | None:
+        """The tier reached so far, or None for an unknown conversation."""
+        with self._lock:
+            return self._reached.get(fingerprint)
+
+    def reach(self, fingerprint: str, tier: Tier) -> None:
+        """Note that a turn was sent to `tier`; the time to live begins anew."""
+        with self._lock:
+            known = self._reached.pop(fingerprint, None)
+            self._reached[fingerprint] = higher(known, tier) if known else tier
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._reached)

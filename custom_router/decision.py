@@ -1,0 +1,60 @@
+"""What the router concluded about one request, and what it knew of the deployments when it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from custom_router.causes import Cause
+from custom_router.domains.base import DomainMatch
+from custom_router.policy.schema import CacheScope, Mode
+from custom_router.tiers import TIERS, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What every deployment of one tier can take: vision, and the smallest context window (None: unknown)."""
+
+    vision: bool = True
+    max_input_tokens: int | None = None
+
+
+NO_LIMITS: Mapping[Tier, Capability] = {tier: Capability() for tier in TIERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What surrounds a request without being part of it.
+
+    `floor` is the tier its conversation has already reached. `domain` is what recognition found.
+    `failures` are the stages that could not answer.
+    """
+
+    capabilities: Mapping[Tier, Capability] = field(default_factory=lambda: NO_LIMITS)
+    floor: Tier | None = None
+    domain: DomainMatch | None = None
+    failures: tuple[Cause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome for one request.
+
+    `tier` is what the policy wants; `served` is what answers (the default tier in shadow and off). `causes` are
+    in the order in which they moved or confirmed the tier. `complexity` is on 0..10.
+    """
+
+    tier: Tier
+    served: Tier
+    causes: tuple[Cause, ...]
+    p_ok: dict[str, float]
+    complexity: float
+    ood: float
+    source: str
+    domain: DomainMatch | None
+    gate_bypass: bool
+    cache: CacheScope
+    mode: Mode
+    policy_version: str
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds per stage, filled in by the engine, which owns the clock."""

@@ -1,0 +1,58 @@
+"""One request's domain, from everything that can name one: rules, the model, the caller's key, a header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from custom_router.domains.base import DomainMatch
+from custom_router.domains.rules import DomainRules
+from custom_router.policy.caller import Caller
+from custom_router.policy.schema import DomainPolicy
+
+_STRENGTH = {"header": 0, "model": 1, "caller": 2}
+
+
+def applies(policy: DomainPolicy, caller: Caller) -> bool:
+    """Whether a domain covers this caller's team."""
+    return policy.teams is None or not caller.teams.isdisjoint(policy.teams)
+
+
+def named_by_caller(caller: Caller) -> list[DomainMatch]:
+    """Domains that the key, the team or a request header names outright."""
+    named = [(caller.domain, "caller"), (caller.header_domain, "header")]
+    return [DomainMatch(name, 1.0, rule) for name, rule in named if name]
+
+
+def matched_by_rules(
+    rules: Mapping[str, DomainRules], domains: Mapping[str, DomainPolicy], caller: Caller, text: str, deadline_s: float
+) -> list[DomainMatch]:
+    """Domains whose rules match `text`."""
+    return [
+        match
+        for name, compiled in rules.items()
+        if applies(domains[name], caller) and (match := compiled.match(text, deadline_s)) is not None
+    ]
+
+
+def matched_by_model(
+    probabilities: Mapping[str, float], domains: Mapping[str, DomainPolicy], caller: Caller
+) -> list[DomainMatch]:
+    """Domains whose model probability reaches their threshold."""
+    return [
+        DomainMatch(name, probability, "model")
+        for name, probability in probabilities.items()
+        if (policy := domains.get(name)) is not None
+        and policy.threshold is not None
+        and probability >= policy.threshold
+        and applies(policy, caller)
+    ]
+
+
+def strictest(matches: list[DomainMatch], domains: Mapping[str, DomainPolicy]) -> DomainMatch | None:
+    """The match with the highest tier; between equals the stronger evidence, then the higher score."""
+    known = [match for match in matches if match.name in domains]
+    return max(
+        known,
+        key=lambda m: (domains[m.name].tier.rank, _STRENGTH.get(m.rule, 3), m.score),
+        default=None,
+    )

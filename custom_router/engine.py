@@ -1,0 +1,231 @@
+"""Orchestrates one decision: stages in order, each with its deadline, and `decide` at the end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from custom_router import metrics
+from custom_router.causes import Cause
+from custom_router.classify.base import Classifier, Scores, Vector
+from custom_router.classify.baselines import ConstantClassifier, RandomClassifier
+from custom_router.classify.embedding import EmbeddingClassifier
+from custom_router.conversations import Conversations
+from custom_router.decide import decide
+from custom_router.decision import NO_LIMITS, Capability, Circumstances, Decision
+from custom_router.domains.base import DomainMatch
+from custom_router.domains.model import DomainModel
+from custom_router.domains.recognise import matched_by_model, matched_by_rules, named_by_caller, strictest
+from custom_router.domains.rules import DomainRules
+from custom_router.encoder import Encoder, MiniLMEncoder
+from custom_router.encoder.worker import EncoderWorker, EncodingFailed
+from custom_router.policy import Caller, Finding, Mode, Policy, PolicyError
+from custom_router.policy.watch import PolicyWatcher
+from custom_router.request import RequestView
+from custom_router.tiers import Tier
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    """A policy and what was compiled from it, swapped in one assignment."""
+
+    policy: Policy
+    rules: Mapping[str, DomainRules]
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """What reads a vector. Loaded together because all are fitted on one encoder version."""
+
+    domains: DomainModel
+    head: EmbeddingClassifier
+
+    @classmethod
+    def load(cls, encoder: Encoder) -> _Models:
+        return cls(
+            DomainModel.load(encoder_version=encoder.version), EmbeddingClassifier.load(encoder_version=encoder.version)
+        )
+
+
+class RouterEngine:
+    """Decides requests. Needs no network and no LiteLLM; `from_policy` is the way in.
+
+    `decide` keeps to the policy's latency budget and sends a request up when a stage cannot. `decide_many` waits
+    for every stage instead, and is what evaluations use.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        load_encoder: Callable[[], Encoder] = MiniLMEncoder.load,
+        fallback: Policy | None = None,
+    ) -> None:
+        """Loads no model yet. A file that cannot be used raises `PolicyError`, unless a `fallback` may serve."""
+        self._installed: _Installed | None = None
+        self._models: _Models | None = None
+        self.watcher = PolicyWatcher(path, self._install, fallback=fallback)
+        conversations = self.policy.document.conversations
+        self.conversations = Conversations(capacity=conversations.capacity, ttl_s=conversations.ttl_minutes * 60)
+        self.encoder = EncoderWorker(load_encoder, self._load_models)
+
+    @classmethod
+    def from_policy(cls, path: str | Path) -> RouterEngine:
+        """An engine for a policy file. Raises `PolicyError`."""
+        return cls(path)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._current.policy
+
+    @property
+    def _current(self) -> _Installed:
+        assert self._installed is not None  # set by the watcher's constructor
+        return self._installed
+
+    def start(self) -> None:
+        """Serve: load the encoder in the background and watch the policy file."""
+        self.watcher.start()
+        self.encoder.start()
+
+    def close(self) -> None:
+        """Stop the background threads."""
+        self.watcher.close()
+        self.encoder.close()
+
+    async def decide(
+        self,
+        view: RequestView,
+        caller: Caller | None = None,
+        *,
+        tenant: str = "",
+        capabilities: Mapping[Tier, Capability] = NO_LIMITS,
+        patient: bool = False,
+    ) -> Decision:
+        """Decide one request within the latency budget (`patient`: however long it takes).
+
+        `tenant` separates conversations of different keys. Never raises for anything about the request.
+        """
+        installed = self._current
+        document = installed.policy.document
+        caller = caller or Caller(max_tier=document.callers.max_tier, min_tier=document.callers.min_tier)
+        if document.mode is Mode.OFF:
+            return decide(view, None, caller, installed.policy, Circumstances(capabilities))
+        timer = _StageTimer()
+        fingerprint = view.fingerprint(tenant)
+        floor = self.conversations.floor(fingerprint) if view.turns else None
+        budget = document.latency_budget_ms
+        rules_s = budget.rules / 1000
+        matches = named_by_caller(caller)
+        matches += matched_by_rules(installed.rules, document.domains, caller, view.searched, rules_s)
+        timer.lap("rules")
+        around = Circumstances(capabilities, floor, strictest(matches, document.domains))
+        scores: Scores | None = None
+        if not _settled(view, caller, around, installed.policy):
+            deadline_s = None if patient else budget.encoder / 1000
+            scores, around = await self._classify(view, caller, installed.policy, around, matches, deadline_s)
+            timer.lap("classify")
+        decision = decide(view, scores, caller, installed.policy, around)
+        self.conversations.reach(fingerprint, decision.served)
+        timer.lap("decide")
+        return replace(decision, latency_ms=timer.laps)
+
+    async def decide_many(self, views: Iterable[RequestView], caller: Caller | None = None) -> list[Decision]:
+        """Decide many requests in order, waiting for the models. Raises `EncoderUnavailable` if they cannot load."""
+        if self.needs_encoder():
+            self.encoder.load_now()
+        # Each is an opening request of its own: a shared conversation memory would make the order matter.
+        return [await self.decide(v, caller, tenant=str(i), patient=True) for i, v in enumerate(views)]
+
+    async def _classify(
+        self,
+        view: RequestView,
+        caller: Caller,
+        policy: Policy,
+        around: Circumstances,
+        matches: Sequence[DomainMatch],
+        deadline_s: float | None,
+    ) -> tuple[Scores | None, Circumstances]:
+        domains = policy.document.domains
+        vector: Vector | None = None
+        if self.needs_encoder():
+            try:
+                vector = await self.encoder.encode(view.bounded, deadline_s)
+            except EncodingFailed as failure:
+                metrics.STAGE_FAILURES.labels(failure.cause.value).inc()
+                return None, replace(around, failures=(failure.cause,))
+        try:
+            models = self._models
+            if vector is not None and models is not None:
+                found = matched_by_model(models.domains.probabilities(vector), domains, caller)
+                around = replace(around, domain=strictest([*matches, *found], domains))
+            return self._classifier(policy).score(view, vector), around
+        except Exception:
+            # A defect in a classifier must not fail the request; it goes up with a cause and leaves a trace.
+            logger.exception("classifier failed")
+            metrics.STAGE_FAILURES.labels(Cause.CLASSIFIER_ERROR.value).inc()
+            return None, replace(around, failures=(Cause.CLASSIFIER_ERROR,))
+
+    def needs_encoder(self) -> bool:
+        """Whether the policy in force uses anything that reads a vector."""
+        document = self.policy.document
+        return document.classifier.kind == "embedding" or any(
+            domain.threshold is not None for domain in document.domains.values()
+        )
+
+    def _classifier(self, policy: Policy) -> Classifier:
+        settings = policy.document.classifier
+        if settings.kind == "constant":
+            return ConstantClassifier(settings.constant)
+        if settings.kind == "random":
+            return RandomClassifier()
+        assert self._models is not None  # the encoder worker is ready only after its models are
+        return self._models.head
+
+    def _load_models(self, encoder: Encoder) -> None:
+        self._models = _Models.load(encoder)
+
+    def _install(self, policy: Policy) -> None:
+        domains = policy.document.domains
+        unknown = [
+            name for name, rule in domains.items() if rule.threshold is not None and name not in DomainModel.shipped()
+        ]
+        if unknown:
+            known = sorted(DomainModel.shipped())
+            raise PolicyError(
+                [
+                    Finding(
+                        policy.source, 0, f"domains.{name}.threshold", f"the domain model knows {known} only; remove it"
+                    )
+                    for name in unknown
+                ]
+            )
+        rules = {name: DomainRules.compile(name, domain.rules) for name, domain in domains.items()}
+        self._installed = _Installed(policy, rules)
+
+
+def _settled(view: RequestView, caller: Caller, around: Circumstances, policy: Policy) -> bool:
+    """Whether the tier is the frontier whatever a model says, so that no vector needs to be paid for."""
+    if policy.document.mode is Mode.SHADOW:
+        return False
+    certain = decide(view, None, caller, policy, around)
+    return certain.tier is Tier.FRONTIER
+
+
+class _StageTimer:
+    """Milliseconds between laps."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = round((now - self._last) * 1000, 3)
+        self._last = now

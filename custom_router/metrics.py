@@ -1,0 +1,47 @@
+"""Prometheus metrics on the default registry, which LiteLLM serves at `/metrics`.
+
+Labels are bounded: tiers, causes and stages are enums, domains come from the policy file.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import Counter, Gauge, Histogram
+
+DECISIONS = Counter(
+    "tier_router_decisions_total", "Routed requests by the tier decided, its first cause and domain.",
+    ["tier", "cause", "domain"],
+)  # fmt: skip
+OUTCOMES = Counter("tier_router_requests_total", "Finished routed requests.", ["tier", "status"])
+STAGE_FAILURES = Counter(
+    "tier_router_stage_failures_total", "Stages that could not answer; the request went up.", ["cause"]
+)
+OVERHEAD = Histogram(
+    "tier_router_overhead_seconds", "Time the router added before the request was sent upstream.",
+    buckets=(0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5),
+)  # fmt: skip
+COST = Counter("tier_router_cost_usd_total", "What routed requests cost.", ["tier"])
+BASELINE_COST = Counter("tier_router_frontier_baseline_usd_total", "What the frontier would have cost for them.")
+POLICY_RELOAD_FAILURES = Counter("tier_router_policy_reload_failures_total", "Policy edits refused.")
+RECORDS_WRITTEN = Counter("tier_router_records_written_total", "Decision records handed to the sink's disk.")
+RECORDS_DROPPED = Counter("tier_router_records_dropped_total", "Decision records lost, by reason.", ["reason"])
+
+# One series for the version in force: with several workers each process reports its own under multiprocess mode.
+_POLICY_INFO = Gauge(
+    "tier_router_policy_info", "1 for the policy version in force.", ["version"],
+    multiprocess_mode="livemax",
+)  # fmt: skip
+_current_version: str | None = None
+
+
+def policy_loaded(version: str) -> None:
+    """Note the policy version in force in this process."""
+    global _current_version
+    if _current_version is not None and _current_version != version:
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            _POLICY_INFO.labels(version=_current_version).set(0)
+        else:
+            _POLICY_INFO.remove(_current_version)
+    _POLICY_INFO.labels(version=version).set(1)
+    _current_version = version

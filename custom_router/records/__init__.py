@@ -1,0 +1,1 @@
+"""The decision record: one per request, the single source of every report."""

@@ -1,0 +1,72 @@
+"""Records of requests under way, waiting for their outcome."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from custom_router.records.record import DecisionRecord
+
+MAX_AGE_SECONDS = 1_800.0
+MAX_PENDING = 100_000
+
+
+@dataclass(slots=True)
+class Pending:
+    """A record without its outcome. `began` is on the monotonic clock, in seconds."""
+
+    record: DecisionRecord
+    began: float
+    headers: dict[str, str]
+    group_tier: dict[str, str]
+    """Model group → tier under the policy that decided, so that a reload in between changes nothing."""
+    context: Any = None
+
+
+class PendingRecords:
+    """Requests under way, by an unguessable token. Taking one out is what makes its record unique: whoever of the
+    several LiteLLM events comes first ends the request, and the rest find nothing."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._held: OrderedDict[str, Pending] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, token: str, pending: Pending) -> None:
+        """Hold a request until it is taken."""
+        with self._lock:
+            self._held[token] = pending
+
+    def get(self, token: str) -> Pending | None:
+        """Look without taking."""
+        return self._held.get(token)
+
+    def take(self, token: str) -> Pending | None:
+        """Take a request out: its end has come. None when it has already ended."""
+        with self._lock:
+            return self._held.pop(token, None)
+
+    def expired(self) -> Iterator[Pending]:
+        """Take out requests too old to still end, or too many to hold, oldest first."""
+        horizon = self._clock() - MAX_AGE_SECONDS
+        while True:
+            with self._lock:
+                token, oldest = next(iter(self._held.items()), (None, None))
+                if token is None or oldest is None or (oldest.began > horizon and len(self._held) <= MAX_PENDING):
+                    return
+                del self._held[token]
+            yield oldest
+
+    def drain(self) -> Iterator[Pending]:
+        """Take out everything, at shutdown."""
+        while self._held:
+            with self._lock:
+                _, pending = self._held.popitem(last=False)
+            yield pending
+
+    def __len__(self) -> int:
+        return len(self._held)

@@ -1,0 +1,154 @@
+"""The decision record (one JSON line per routed request) and how it is put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import regex
+
+
+@dataclass(slots=True)
+class Tenant:
+    """Who asked. `key_hash` is LiteLLM's own hash of the virtual key, never the key."""
+
+    team: str | None = None
+    team_alias: str | None = None
+    key_alias: str | None = None
+    key_hash: str | None = None
+
+
+@dataclass(slots=True)
+class DomainFields:
+    """The domain recognised, its score in 0..1 and the rule that matched; all null for none."""
+
+    name: str | None = None
+    score: float | None = None
+    rule: str | None = None
+
+
+@dataclass(slots=True)
+class ScoreFields:
+    """What the classifier thought. `p_ok` per tier, `complexity` 0..10, `ood` 0..1."""
+
+    p_ok: dict[str, float] = field(default_factory=dict)
+    complexity: float | None = None
+    source: str = "none"
+    ood: float | None = None
+
+
+@dataclass(slots=True)
+class CacheFields:
+    """What the semantic cache did."""
+
+    status: str = "bypass"
+    kind: str | None = None
+    similarity: float | None = None
+    p_same: float | None = None
+    entry_id: str | None = None
+    guard: str | None = None
+
+
+@dataclass(slots=True)
+class GateFields:
+    """What the confidence gate did. `verdict` is `bypass` where it did not run."""
+
+    mode: str = "off"
+    signals: dict[str, float] = field(default_factory=dict)
+    confidence: float | None = None
+    verdict: str = "bypass"
+    escalated_to: str | None = None
+    held_ms: float | None = None
+
+
+@dataclass(slots=True)
+class ExperimentFields:
+    """The experiment this request took part in."""
+
+    name: str | None = None
+    arm: str | None = None
+    propensity: float | None = None
+
+
+@dataclass(slots=True)
+class TokenFields:
+    """Tokens as the provider counted them."""
+
+    input: int = 0
+    output: int = 0
+
+
+@dataclass(slots=True)
+class CostFields:
+    """US dollars. `frontier_baseline` prices the same tokens at the frontier's first deployment; `saved` is that
+    minus everything this request cost. Null where a price is unknown."""
+
+    total: float | None = None
+    first_attempt: float | None = None
+    escalation: float = 0.0
+    classifier: float = 0.0
+    frontier_baseline: float | None = None
+    saved: float | None = None
+
+
+@dataclass(slots=True)
+class OutcomeFields:
+    """How it ended: `ok`, `error`, or `unknown` when LiteLLM never reported an end."""
+
+    status: str = "unknown"
+    error: str | None = None
+    feedback: float | None = None
+    judge: float | None = None
+
+
+@dataclass(slots=True)
+class DecisionRecord:
+    """One routed request, from decision to outcome. Field names are a contract; prompt text only by policy."""
+
+    request_id: str
+    time: str
+    policy_version: str
+    entry_model: str
+    call_type: str
+    stream: bool
+    tenant: Tenant
+    mode: str = "enforce"
+    litellm_call_id: str | None = None
+    domain: DomainFields = field(default_factory=DomainFields)
+    scores: ScoreFields = field(default_factory=ScoreFields)
+    tier: str = ""
+    decided_tier: str = ""
+    model_group: str = ""
+    deployment: str | None = None
+    causes: list[str] = field(default_factory=list)
+    cache: CacheFields = field(default_factory=CacheFields)
+    gate: GateFields = field(default_factory=GateFields)
+    experiment: ExperimentFields = field(default_factory=ExperimentFields)
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    tokens: TokenFields = field(default_factory=TokenFields)
+    cost: CostFields = field(default_factory=CostFields)
+    outcome: OutcomeFields = field(default_factory=OutcomeFields)
+    text: str | None = None
+
+    def to_json(self) -> bytes:
+        """One line of JSON, without the line end. Never raises: what JSON cannot hold is written as its repr."""
+        return orjson.dumps(self, default=repr)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types, for LiteLLM's logging metadata."""
+        plain: dict[str, Any] = orjson.loads(self.to_json())
+        return plain
+
+
+_SECRETS = regex.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+|\b[\w-]{24,}\b|\d")
+TEXT_LIMIT = 4_000
+
+
+def logged_text(text: str, level: str) -> str | None:
+    """What of a prompt may enter the record: nothing, the text with e-mail addresses, long tokens and digits
+    masked, or all of it; at most 4,000 characters."""
+    if level == "off":
+        return None
+    kept = text[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8")
+    return _SECRETS.sub("#", kept) if level == "redacted" else kept

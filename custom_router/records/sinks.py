@@ -1,0 +1,141 @@
+"""Where records go: the `RecordSink` seam, JSON lines on disk, and memory for tests."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from custom_router import metrics
+from custom_router.records.record import DecisionRecord
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.2
+_BATCH = 1_000
+
+
+class RecordSink(Protocol):
+    """Takes finished records. `write` must not block and must not raise."""
+
+    def write(self, record: DecisionRecord) -> None:
+        """Accept one record."""
+        ...
+
+
+class MemorySink:
+    """Keeps records in a list, for tests and evaluations."""
+
+    def __init__(self) -> None:
+        self.records: list[DecisionRecord] = []
+
+    def write(self, record: DecisionRecord) -> None:
+        """Append."""
+        self.records.append(record)
+
+
+class JsonLinesSink:
+    """Append-only JSON lines, one segment at a time per process, written by one thread from a bounded queue.
+
+    Segments are `decisions-<host>-<pid>-<time>.jsonl`; at `segment_bytes` the next one is begun, and of this
+    process's closed ones only `keep` stay. A disk that is full, slow or missing costs records (counted by
+    reason and logged once a minute), never a request.
+    """
+
+    def __init__(self, directory: str | Path, *, segment_bytes: int, keep: int, queue_size: int) -> None:
+        self.directory = Path(directory)
+        self._segment_bytes = segment_bytes
+        self._keep = keep
+        self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(queue_size)
+        self._file: BinaryIO | None = None
+        self._closed: list[Path] = []
+        self._complained_at = float("-inf")
+        self._thread = threading.Thread(target=self._run, name="tier-router-records", daemon=True)
+        self._thread.start()
+
+    def write(self, record: DecisionRecord) -> None:
+        """Queue one record; drop and count it when the queue is full."""
+        try:
+            self._queue.put_nowait(record.to_json())
+        except queue.Full:
+            self._lost(1, "queue_full", f"more than {self._queue.maxsize} records wait for {self.directory}")
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until everything queued so far is on disk; False when it did not happen in time."""
+        done = threading.Event()
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._queue.put(done, timeout=timeout_s)
+        except queue.Full:
+            return False
+        return done.wait(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def waiting(self) -> int:
+        """Records not yet on disk."""
+        return self._queue.qsize()
+
+    def _run(self) -> None:
+        while True:
+            items = [self._queue.get()]
+            # Gather for a moment: one write for many records costs the disk, and the GIL, far less.
+            if isinstance(items[0], bytes):
+                time.sleep(FLUSH_SECONDS)
+            while len(items) < _BATCH:
+                try:
+                    items.append(self._queue.get_nowait())
+                except queue.Empty:
+                    break
+            lines = [item for item in items if isinstance(item, bytes)]
+            if lines:
+                self._append(lines)
+            for item in items:
+                if isinstance(item, threading.Event):
+                    item.set()
+
+    def _append(self, lines: list[bytes]) -> None:
+        try:
+            out = self._segment()
+            out.write(b"\n".join(lines) + b"\n")
+            out.flush()
+        except OSError as error:
+            self._abandon()
+            self._lost(len(lines), "disk", f"{self.directory}: {error.strerror or error}")
+            return
+        metrics.RECORDS_WRITTEN.inc(len(lines))
+
+    def _segment(self) -> BinaryIO:
+        if self._file is not None and self._file.tell() >= self._segment_bytes:
+            self._closed.append(Path(self._file.name))
+            self._file.close()
+            self._file = None
+            while len(self._closed) > self._keep:
+                self._closed.pop(0).unlink(missing_ok=True)
+        if self._file is None or not Path(self._file.name).exists():
+            self._abandon()
+            self.directory.mkdir(parents=True, exist_ok=True)
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+            name = f"decisions-{socket.gethostname()}-{os.getpid()}-{stamp}.jsonl"
+            self._file = (self.directory / name).open("ab")
+        return self._file
+
+    def _abandon(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.close()
+        except OSError as error:
+            logger.debug("closing a broken record segment: %s", error)
+        self._file = None
+
+    def _lost(self, count: int, reason: str, detail: str) -> None:
+        metrics.RECORDS_DROPPED.labels(reason).inc(count)
+        if time.monotonic() - self._complained_at >= 60:
+            self._complained_at = time.monotonic()
+            logger.error("decision records are being lost (%s): %s", reason, detail)

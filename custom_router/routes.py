@@ -1,0 +1,22 @@
+"""HTTP routes that the router adds to the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends
+
+from custom_router.runtime import Runtime
+
+
+def build_routes(runtime: Runtime, admin_only: Callable[..., Any]) -> APIRouter:
+    """Routes under `/router`. `admin_only` is a FastAPI dependency that refuses anyone but an admin."""
+    routes = APIRouter(prefix="/router", tags=["router"], dependencies=[Depends(admin_only)])
+
+    @routes.get("/health")
+    async def health() -> dict[str, Any]:
+        """State of the policy, the encoder and the record sink."""
+        return runtime.health()
+
+    return routes

@@ -1,0 +1,250 @@
+"""One process's router at work: the engine, the requests under way and their records. Free of LiteLLM types."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from custom_router import metrics
+from custom_router.causes import Cause
+from custom_router.decision import Capability, Decision
+from custom_router.engine import RouterEngine
+from custom_router.headers import decision_headers
+from custom_router.policy import Caller, Mode, Policy
+from custom_router.records.cost import Price, cost_of
+from custom_router.records.pending import Pending, PendingRecords
+from custom_router.records.record import (
+    DecisionRecord,
+    DomainFields,
+    ExperimentFields,
+    OutcomeFields,
+    ScoreFields,
+    Tenant,
+    TokenFields,
+    logged_text,
+)
+from custom_router.records.sinks import JsonLinesSink, RecordSink
+from custom_router.request import RequestView
+from custom_router.tiers import TIERS, Tier
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a request is apart from its content."""
+
+    entry_model: str
+    tenant: Tenant
+    litellm_call_id: str | None
+    conversation_scope: str
+    began: float
+    """`time.perf_counter()` at which the hook was entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Which deployment answered: its model group, id and place in the group's order (1 is first choice)."""
+
+    group: str
+    deployment: str | None
+    order: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a request ended. Durations in milliseconds, `cost` in dollars or None when LiteLLM knows no price."""
+
+    status: str
+    served: Served | None = None
+    error: str | None = None
+    tokens: TokenFields | None = None
+    cost: float | None = None
+    ttft_ms: float | None = None
+    total_ms: float | None = None
+    frontier: Price | None = None
+
+
+class Runtime:
+    """Begins requests, gives their headers, ends them. One per process."""
+
+    def __init__(self, engine: RouterEngine, sink: RecordSink) -> None:
+        self.engine = engine
+        self.sink = sink
+        self.pending = PendingRecords()
+
+    @classmethod
+    def serve(cls, policy_path: str | Path) -> Runtime:
+        """Start a router for a policy file, in the background where it can be. A policy that cannot be used does
+        not stop the proxy: everything goes to the frontier, `/router/health` says why, and a mended file applies."""
+        engine = RouterEngine(policy_path, fallback=Policy.safe(str(policy_path)))
+        settings = engine.policy.document.records
+        sink = JsonLinesSink(
+            settings.directory,
+            segment_bytes=int(settings.segment_mb * 2**20),
+            keep=settings.keep_segments,
+            queue_size=settings.queue,
+        )
+        runtime = cls(engine, sink)
+        engine.start()
+        atexit.register(runtime.close)
+        return runtime
+
+    async def begin(
+        self,
+        view: RequestView,
+        caller: Caller,
+        arrival: Arrival,
+        capabilities: Mapping[Tier, Capability],
+    ) -> tuple[str, Pending, Decision]:
+        """Decide a request and hold its record. The token is what later events name it by. Never raises."""
+        policy = self.engine.policy
+        try:
+            decision = await self.engine.decide(
+                view, caller, tenant=arrival.conversation_scope, capabilities=capabilities
+            )
+        except Exception:
+            # Whatever is wrong with the router, the request goes on, dearer rather than not at all.
+            logger.exception("decision failed; the default tier answers")
+            metrics.STAGE_FAILURES.labels(Cause.ENGINE_ERROR.value).inc()
+            decision = undecided(policy, caller)
+        record = _record(view, caller, arrival, decision)
+        # The token also names the request to its caller, so it must not be guessable.
+        token = record.request_id
+        tiers = policy.document.tiers
+        record.model_group = tiers[decision.served].model
+        overhead_s = time.perf_counter() - arrival.began
+        record.latency_ms = {**decision.latency_ms, "overhead": round(overhead_s * 1000, 3)}
+        pending = Pending(record, time.monotonic(), decision_headers(record), {tiers[t].model: t.value for t in TIERS})
+        self.pending.put(token, pending)
+        for lost in self.pending.expired():
+            self._write(lost.record)
+        metrics.OVERHEAD.observe(overhead_s)
+        metrics.DECISIONS.labels(
+            decision.tier.value,
+            decision.causes[0].value if decision.causes else "none",
+            decision.domain.name if decision.domain else "none",
+        ).inc()
+        return token, pending, decision
+
+    def headers(self, token: str, served: Served | None) -> dict[str, str] | None:
+        """Response headers of a request under way; None for a request that is not ours."""
+        pending = self.pending.get(token)
+        if pending is None:
+            return None
+        if served is None:
+            return pending.headers
+        _note_served(pending, served)
+        return decision_headers(pending.record)
+
+    def end(self, token: str, ending: Ending) -> DecisionRecord | None:
+        """Complete and write a request's record. None when it has already ended or is not ours."""
+        pending = self.pending.take(token)
+        if pending is None:
+            return None
+        record = pending.record
+        if ending.served is not None:
+            _note_served(pending, ending.served)
+        record.tokens = ending.tokens or TokenFields()
+        if ending.status == "ok":
+            record.cost = cost_of(ending.cost, record.tokens, ending.frontier)
+        record.outcome = OutcomeFields(ending.status, ending.error)
+        total = ending.total_ms if ending.total_ms is not None else (time.monotonic() - pending.began) * 1000
+        record.latency_ms["total"] = round(total, 3)
+        if ending.ttft_ms is not None:
+            record.latency_ms["ttft"] = round(ending.ttft_ms, 3)
+        self._write(record)
+        return record
+
+    def _write(self, record: DecisionRecord) -> None:
+        metrics.OUTCOMES.labels(record.tier, record.outcome.status).inc()
+        if record.cost.total is not None:
+            metrics.COST.labels(record.tier).inc(record.cost.total)
+        if record.cost.frontier_baseline is not None:
+            metrics.BASELINE_COST.inc(record.cost.frontier_baseline)
+        self.sink.write(record)
+
+    def health(self) -> dict[str, Any]:
+        """State of every part, for `/router/health`. `status` is `ok` or `degraded`."""
+        status = self.engine.watcher.status
+        encoder = self.engine.encoder
+        needs_encoder = self.engine.needs_encoder()
+        degraded = bool(status.findings) or (needs_encoder and encoder.state != "ready")
+        return {
+            "status": "degraded" if degraded else "ok",
+            "policy": {
+                "version": status.version,
+                "mode": self.engine.policy.document.mode.value,
+                "source": status.source,
+                "loaded_at": status.loaded_at,
+                "reloads": status.reloads,
+                "failures": status.failures,
+                "findings": [str(finding) for finding in status.findings],
+            },
+            "encoder": {"state": encoder.state, "needed": needs_encoder, "error": encoder.error},
+            "requests_under_way": len(self.pending),
+        }
+
+    def close(self) -> None:
+        """Stop the threads and put every record on disk, requests without an end included."""
+        self.engine.close()
+        for pending in self.pending.drain():
+            self._write(pending.record)
+        if isinstance(self.sink, JsonLinesSink) and not self.sink.flush():
+            logger.error("%d decision records did not reach the disk before shutdown", self.sink.waiting)
+
+
+def undecided(policy: Policy, caller: Caller) -> Decision:
+    """The decision of last resort: the default tier, under the caller's cap."""
+    from custom_router.decide import decide
+
+    off = replace(policy, document=policy.document.model_copy(update={"mode": Mode.OFF}))
+    view = RequestView.from_chat({"messages": [{"role": "user", "content": ""}]})
+    plain = decide(view, None, caller, off)
+    return replace(plain, causes=(Cause.ENGINE_ERROR, *plain.causes[1:]), mode=policy.document.mode)
+
+
+def _note_served(pending: Pending, served: Served) -> None:
+    record = pending.record
+    record.deployment = served.deployment
+    record.model_group = served.group
+    tier = pending.group_tier.get(served.group, record.tier)
+    if tier != record.tier:
+        record.tier = tier
+        _add(record.causes, Cause.TIER_FALLBACK)
+    elif served.order > 1:
+        _add(record.causes, Cause.PROVIDER_FALLBACK)
+
+
+def _add(causes: list[str], cause: Cause) -> None:
+    if cause.value not in causes:
+        causes.append(cause.value)
+
+
+def _record(view: RequestView, caller: Caller, arrival: Arrival, decision: Decision) -> DecisionRecord:
+    domain = decision.domain
+    return DecisionRecord(
+        request_id=uuid.uuid4().hex,
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        policy_version=decision.policy_version,
+        entry_model=arrival.entry_model,
+        call_type=view.call_type.value,
+        stream=view.stream,
+        tenant=arrival.tenant,
+        mode=decision.mode.value,
+        litellm_call_id=arrival.litellm_call_id,
+        domain=DomainFields(domain.name, round(domain.score, 6), domain.rule) if domain else DomainFields(),
+        scores=ScoreFields(decision.p_ok, round(decision.complexity, 3), decision.source, round(decision.ood, 4)),
+        tier=decision.served.value,
+        decided_tier=decision.tier.value,
+        causes=[cause.value for cause in decision.causes],
+        experiment=ExperimentFields(caller.experiment),
+        text=logged_text(view.text, caller.log_text),
+    )

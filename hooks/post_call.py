@@ -1,0 +1,49 @@
+"""LiteLLM callback: headers and records. In litellm_config.yaml: `callbacks: [hooks.post_call.handler]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litellm.integrations.custom_logger import CustomLogger
+
+from custom_router.litellm_adapter import connect
+
+_adapter = connect(__file__)
+
+
+class PostCall(CustomLogger):
+    """Tells the caller what was decided, and completes the decision record.
+
+    LiteLLM runs a hook only when it is defined on the registered class itself.
+    """
+
+    async def async_post_call_response_headers_hook(
+        self,
+        data: dict[str, Any],
+        user_api_key_dict: Any,
+        response: Any,
+        request_headers: dict[str, str] | None = None,
+        litellm_call_info: dict[str, Any] | None = None,
+    ) -> dict[str, str] | None:
+        """Called before the first byte of every response, streamed or not, answered or failed."""
+        return _adapter.response_headers(data, litellm_call_info)
+
+    async def async_post_call_failure_hook(
+        self,
+        request_data: dict[str, Any],
+        original_exception: Exception,
+        user_api_key_dict: Any,
+        traceback_str: str | None = None,
+    ) -> None:
+        """Called once for a request whose client gets an error, not for attempts that a fallback mended."""
+        _adapter.failed(request_data, original_exception)
+
+    async def async_logging_hook(
+        self, kwargs: dict[str, Any], result: Any, call_type: str
+    ) -> tuple[dict[str, Any], Any]:
+        """Called once for an answered request, before any logger, so that all of them see the finished record."""
+        _adapter.succeeded(kwargs, kwargs.get("start_time"))
+        return kwargs, result
+
+
+handler = PostCall()
