@@ -156,9 +156,9 @@ class Runtime:
         if ending.status == "ok":
             record.cost = cost_of(ending.cost, record.tokens, ending.frontier)
         record.outcome = OutcomeFields(ending.status, ending.error)
-        total = ending.total_ms if ending.total_ms is not None else (time.monotonic() - pending.began) * 1000
+        total = ending.total_ms if ending.total_ms is not None else (time.perf_counter() - pending.began) * 1000
         record.latency_ms["total"] = round(total, 3)
-        if ending.ttft_ms is not None:
+        if record.stream and ending.ttft_ms is not None:
             record.latency_ms["ttft"] = round(ending.ttft_ms, 3)
         self._write(record)
         return record

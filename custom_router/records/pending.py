@@ -17,7 +17,7 @@ MAX_PENDING = 100_000
 
 @dataclass(slots=True)
 class Pending:
-    """A record without its outcome. `began` is on the monotonic clock, in seconds."""
+    """A record without its outcome. `began` is when it arrived, by `time.perf_counter`, in seconds."""
 
     record: DecisionRecord
     began: float
@@ -31,7 +31,7 @@ class PendingRecords:
     """Requests under way, by an unguessable token. Taking one out is what makes its record unique: whoever of the
     several LiteLLM events comes first ends the request, and the rest find nothing."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._held: OrderedDict[str, Pending] = OrderedDict()
         self._lock = threading.Lock()
