@@ -15,6 +15,8 @@ TEXT_LIMIT = 200_000
 ENCODED_CHARS = 1_200
 """Characters of the bounded view given to an encoder: about MiniLM's 256 tokens."""
 _CHARS_PER_TOKEN = 4
+_NESTING = 8
+"""Tool results inside tool results that are looked into; no API nests them deeper than two."""
 
 
 class CallType(StrEnum):
@@ -144,40 +146,61 @@ class _Content:
     chars: int = 0
     images: int = 0
     attachments: int = 0
+    only_results: bool = False
+    """Whether it holds tool results and no words of the user's own."""
 
 
 _TEXT_PARTS = {"text", "input_text", "output_text"}
-_IMAGE_PARTS = {"image_url", "input_image", "image"}
+_IMAGE_PARTS = {"image_url", "input_image", "image", "computer_screenshot"}
 _FILE_PARTS = {"file", "input_file", "document", "input_audio", "audio", "video_url", "container_upload"}
 
 
-def _read_content(content: object) -> _Content:
+def _read_content(content: object, depth: int = 0) -> _Content:
     if isinstance(content, str):
         return _Content(text=_clean(content), chars=len(content))
     read = _Content()
     texts: list[str] = []
-    for part in content if isinstance(content, list) else ():
+    results: list[str] = []
+    parts = [content] if isinstance(content, Mapping) else content
+    for part in parts if isinstance(parts, list) else ():
         if isinstance(part, str):
             texts.append(part)
             continue
         if not isinstance(part, Mapping):
             continue
         kind = part.get("type")
+        if not isinstance(kind, str):
+            continue
         if kind in _TEXT_PARTS and isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif kind in _IMAGE_PARTS:
             read.images += 1
         elif kind in _FILE_PARTS:
             read.attachments += 1
-        elif kind == "tool_result":
-            inner = _read_content(part.get("content"))
+        elif kind == "tool_result" and depth < _NESTING:
+            inner = _read_content(part.get("content"), depth + 1)
+            results.append(inner.text)
             read.images += inner.images
             read.attachments += inner.attachments
             read.chars += inner.chars
     joined = "\n".join(texts)
-    read.text = _clean(joined)
     read.chars += len(joined)
+    read.only_results = bool(results) and not joined.strip()
+    read.text = _clean("\n".join(results) if read.only_results else joined)
     return read
+
+
+def _role(call_type: CallType, item: Mapping[str, Any], read: _Content) -> object:
+    """Who speaks in an item. Tool results are nobody's question, though Anthropic sends them as the user's."""
+    role = item.get("role")
+    if role == "user" and read.only_results:
+        return "tool"
+    if role is not None or call_type is not CallType.RESPONSES:
+        return role
+    kind = item.get("type", "message")
+    if kind == "message":
+        return "user"
+    return "tool" if isinstance(kind, str) and kind.endswith("_output") else "assistant"
 
 
 def _from_turns(
@@ -195,8 +218,8 @@ def _from_turns(
     for item in items:
         if not isinstance(item, Mapping):
             return _view(call_type, body, [], "", malformed=f"{key} holds {type(item).__name__}, not an object")
-        role = item.get("role", "user" if call_type is CallType.RESPONSES else None)
         read = _read_content(item.get("content", item.get("output")))
+        role = _role(call_type, item, read)
         seen.chars += read.chars
         seen.images += read.images
         seen.attachments += read.attachments

@@ -18,22 +18,25 @@ class Signal(StrEnum):
 
 _SCANNED = 8_000
 
+# White space at a line's edge is spaces and tabs only: `\s` would cross lines, and thousands of empty lines would
+# then take seconds.
 _CODE = re.compile(
     r"""```
-      | ^\s*(?:def|class|import|from|public|private|func|fn|package|\#include|SELECT|INSERT|UPDATE|CREATE\ TABLE)\s+\w
+      | ^[ \t]*(?:def|class|import|from|public|private|func|fn|package)\s+\w
+      | ^[ \t]*(?:\#include|SELECT|INSERT|UPDATE|CREATE\ TABLE)\s+\w
       | \b(?:function|const|let|var)\s+\w+\s*[=(]
       | \b(?:Traceback\ \(most\ recent|NullPointerException|SyntaxError|TypeError|segfault|stack\ trace)\b
-      | [{;]\s*$
-      | </?\w+[^<>]{0,80}/?>\s*$
-      | ^\s*\$\s+(?:git|npm|pip|docker|kubectl|cd|ls)\b
+      | [{;][ \t]*$
+      | </?\w{1,40}[^<>]{0,80}/?>[ \t]*$
+      | ^[ \t]*\$\s+(?:git|npm|pip|docker|kubectl|cd|ls)\b
     """,
     re.VERBOSE | re.MULTILINE,
 )
 _CODE_WORDS = re.compile(
-    r"\b(?:python|javascript|typescript|java|c\+\+|c#|golang|rust|sql|bash|regex|kubernetes|dockerfile|html|css)\b"
+    r"\b(?:python|javascript|typescript|java|c\+\+|c#|golang|rust|sql|bash|regex|kubernetes|dockerfile|html|css)(?!\w)"
     r".{0,120}\b(?:code|function|script|class|query|program|bug|error|method|unit tests?|refactor|implement)\b"
     r"|\b(?:code|function|script|class|query|program|bug|refactor|implement)\b.{0,120}"
-    r"\b(?:python|javascript|typescript|java|c\+\+|c#|golang|rust|sql|bash|regex|html|css)\b",
+    r"\b(?:python|javascript|typescript|java|c\+\+|c#|golang|rust|sql|bash|regex|html|css)(?!\w)",
     re.IGNORECASE | re.DOTALL,
 )
 _MATH = re.compile(
