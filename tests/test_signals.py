@@ -65,9 +65,9 @@ def test_no_prompt_makes_the_search_explode() -> None:
 import resource
 resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
 from custom_router.signals import detect_signals
-pieces = ["\\n", " ", "\\t", "{ ", "; ", "<a", "a", "$", "$=", "1 ", "1", "^", "x ", "let a", "`", "\\n ", "{\\n", "def "]
+pieces = ["\\n", " ", "\\t", "{ ", "; ", "<a", "a", "$", "$=", "1 ", "1", "^", "x ", "let a", "`", "\\n ", "{\\n"]
 for piece in pieces:
-    for tail in ("", "!"):
+    for tail in ("", "!", "?", "a", "1"):
         detect_signals(piece * 8000 + tail, tools=0, attachments=0, json_mode=False)
 print("done")
 """
