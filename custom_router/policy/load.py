@@ -50,9 +50,10 @@ class Policy:
     def load(cls, path: str | Path) -> Policy:
         """Read and check a policy file. Raises `PolicyError`."""
         try:
-            raw = Path(path).read_bytes()
-        except OSError as error:
-            reason = error.strerror or str(error)
+            with Path(path).open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+            reason = getattr(error, "strerror", None) or str(error)
             mend = "`tier-router init` writes a policy to start from"
             raise PolicyError([Finding(str(path), 0, "", f"cannot be read ({reason}); {mend}")]) from error
         return cls.parse(raw, source=str(path))
@@ -71,6 +72,11 @@ class Policy:
         if len(content) > MAX_BYTES:
             raise PolicyError([Finding(source, 0, "", f"larger than {MAX_BYTES // 2**20} MiB")])
         node, data = _parse_yaml(content, source)
+        if not isinstance(data, dict) or not data:
+            held = "is empty" if not data else f"holds a {type(data).__name__}"
+            line = node.start_mark.line + 1 if node is not None else 0
+            mend = "it must be a mapping with at least `tiers:`; `tier-router init` writes a policy to start from"
+            raise PolicyError([Finding(source, line, "", f"{held}; {mend}")])
         try:
             document = PolicyDocument.model_validate(data)
         except ValidationError as error:
@@ -80,7 +86,7 @@ class Policy:
 
 class _UniqueKeyLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key given twice, which YAML itself would silently let win, and aliases, whose
-    expansion can be made exponential."""
+    expansion can be made exponential. `on`, `off`, `yes` and `no` are words, as in YAML 1.2 and in editors."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
@@ -93,6 +99,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a list or mapping cannot be a key", key_node.start_mark
+                )
             key = key_node.value
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -100,6 +110,13 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+# Only the letters that `true` and `false` begin with keep the resolver that makes booleans.
+_UniqueKeyLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if first in "tTfF" or not tag.endswith(":bool")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def read_yaml(content: bytes, source: str) -> Any:
@@ -116,14 +133,23 @@ def _parse_yaml(content: bytes, source: str) -> tuple[yaml.Node | None, Any]:
         finally:
             loader.dispose()
     except UnicodeDecodeError as error:
-        raise PolicyError([Finding(source, 0, "", f"is not UTF-8 text ({error.reason})")]) from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PolicyError([Finding(source, line, "", f"is not UTF-8 text ({error.reason})")]) from error
     except RecursionError as error:
         raise PolicyError([Finding(source, 0, "", "is nested too deeply")]) from error
-    except (yaml.YAMLError, ValueError) as error:
+    except yaml.reader.ReaderError as error:
+        line = content.decode("utf-8-sig").count("\n", 0, error.position) + 1
+        problem = f"character U+{error.character:04X} is not allowed"
+        raise PolicyError([Finding(source, line, "", f"not valid YAML: {problem}")]) from error
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
         line = mark.line + 1 if mark else 0
         raise PolicyError([Finding(source, line, "", f"not valid YAML: {problem}")]) from error
+    except Exception as error:
+        # PyYAML's constructors raise whatever a tag's nonsense (`!!int ''`, `!!bool maybe`) makes them stumble over.
+        message = f"not valid YAML: a tagged value cannot be read ({error!r})"
+        raise PolicyError([Finding(source, 0, "", message)]) from error
 
 
 def _findings(error: ValidationError, root: yaml.Node | None, source: str) -> list[Finding]:
@@ -135,7 +161,7 @@ def _findings(error: ValidationError, root: yaml.Node | None, source: str) -> li
             message = "unknown key; see the comments in routing_policy.yaml or its schema for the known ones"
         elif item["type"] != "value_error":
             message = f"{message} (given: {_shorten(item['input'])})"
-        found.append(Finding(source, _line_of(root, path), ".".join(map(str, path)), message))
+        found.append(Finding(source, line_of(root, path), ".".join(map(str, path)), message))
     return found
 
 
@@ -144,7 +170,7 @@ def _shorten(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
+def line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
     """Line of the deepest node on `path` that exists; a missing key reports its parent's line."""
     line = node.start_mark.line + 1 if node is not None else 0
     for part in path:

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from custom_router.signals import Signal
 from custom_router.tiers import TIERS, Tier
 
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+# Strict, because `false` would otherwise be read as 0, a threshold that everything passes.
+Probability = Annotated[float, Field(ge=0.0, le=1.0, strict=True)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Mode(StrEnum):
