@@ -105,7 +105,10 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
         caller = replace(caller, log_text=narrowed)
     if (domain := settings.get("domain")) is not None:
         if isinstance(domain, str) and domain in policy.domains:
-            caller = replace(caller, domain=domain)
+            bound = policy.domains[caller.domain].tier if caller.domain else None
+            # A key may bind itself to a stricter domain than its team's, never out of it.
+            if bound is None or policy.domains[domain].tier.rank > bound.rank:
+                caller = replace(caller, domain=domain)
         else:
             problems.append(f"{owner}: domain is {_brief(domain)}, not one of {sorted(policy.domains)}")
     if (experiment := settings.get("experiment")) is not None:

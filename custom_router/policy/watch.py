@@ -48,10 +48,11 @@ class PolicyWatcher:
         try:
             self.policy = Policy.load(self._path)
             install(self.policy)
-        except PolicyError as error:
+        except Exception as error:
+            # With a fallback, nothing about a file may stop the proxy.
             if fallback is None:
                 raise
-            self.policy, refused = fallback, error.findings
+            self.policy, refused = fallback, self._reasons(error)
             install(fallback)
         self.status = PolicyStatus(self.policy.version, self.policy.source, _now())
         metrics.policy_loaded(self.policy.version)
@@ -82,10 +83,8 @@ class PolicyWatcher:
                 if policy.version == self.policy.version and not self.status.findings:
                     return
                 self._install(policy)
-            except PolicyError as error:
-                self._refuse(error.findings)
             except Exception as error:  # noqa: BLE001 - a watcher that dies would freeze the policy silently
-                self._refuse([Finding(str(self._path), 0, "", f"could not be applied: {error!r}")])
+                self._refuse(self._reasons(error))
             else:
                 self._accept(policy)
 
@@ -105,12 +104,19 @@ class PolicyWatcher:
         for finding in findings:
             logger.error("policy edit refused, %s stays in force: %s", status.version, finding)
 
-    def _identity(self) -> tuple[int, int, int] | None:
+    def _reasons(self, error: Exception) -> list[Finding]:
+        if isinstance(error, PolicyError):
+            return error.findings
+        logger.error("policy could not be applied", exc_info=error)
+        return [Finding(str(self._path), 0, "", f"could not be applied: {error!r}")]
+
+    def _identity(self) -> tuple[int, int, int, int] | None:
         try:
             stat = self._path.stat()
-        except OSError:
+        except (OSError, ValueError):
             return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        # The change time too: mending a file's permissions, or restoring an old copy with its dates, moves only that.
+        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
 def _now() -> str:
