@@ -1,0 +1,38 @@
+"""The `tier-router` command. Each command imports what it needs when it runs, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import typer
+
+from custom_router.cli import check, encoder, explain, init, profiles, route, schema
+
+app = typer.Typer(
+    name="tier-router",
+    no_args_is_help=True,
+    # Plain text: rich's boxes do not survive a pipe.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="""Cost router for LiteLLM Proxy: set it up, check it, and see what it decides and why.
+
+    \b
+    First steps:
+      tier-router init my-proxy && cd my-proxy
+      tier-router check
+      litellm --config litellm_config.yaml
+
+    Exit codes: 0 all is well, 1 something was found or failed, 2 the command was typed wrongly.
+    """,
+)
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("route")(route.route)
+app.command("explain")(explain.explain)
+app.command("profiles")(profiles.profiles)
+app.command("schema")(schema.schema)
+app.add_typer(encoder.app, name="encoder")
+
+
+def main() -> None:
+    """Entry point of the `tier-router` command."""
+    app()
