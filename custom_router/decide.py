@@ -11,7 +11,7 @@ from custom_router.policy.load import Policy
 from custom_router.policy.schema import CacheScope, Mode, PolicyDocument
 from custom_router.request import RequestView
 from custom_router.signals import Signal
-from custom_router.tiers import TIERS, Tier, higher
+from custom_router.tiers import TIERS, Tier, higher, lower
 
 _SIGNAL_CAUSE = {
     Signal.CODE: Cause.SIGNAL_CODE,
@@ -54,9 +54,13 @@ def decide(
     causes = [*ladder.causes, *caller.causes]
     served = ladder.tier
     if document.mode is Mode.SHADOW:
-        # Shadow serves what the caller would have had without a router, which a cap still limits.
-        served = _capped(document.default_tier, caller)
-        causes.append(Cause.MODE_SHADOW)
+        # Shadow serves what the caller would have had without a router, which a cap still limits, and which must
+        # still be able to take the request.
+        default = _Ladder()
+        default.propose(document.default_tier, Cause.MODE_SHADOW)
+        _raise_by_capability(default, view, around)
+        served = lower(default.tier, caller.max_tier)
+        causes.extend(default.causes)
     rule = document.domains.get(domain.name) if domain else None
     return Decision(
         tier=ladder.tier,
@@ -113,7 +117,12 @@ def cheapest_good_enough(scores: Scores, document: PolicyDocument) -> Tier:
     return Tier.FRONTIER
 
 
-_DOMAIN_CAUSE = {"model": Cause.DOMAIN_MODEL, "header": Cause.DOMAIN_HEADER, "caller": Cause.DOMAIN_CALLER}
+_DOMAIN_CAUSE = {
+    "model": Cause.DOMAIN_MODEL,
+    "header": Cause.DOMAIN_HEADER,
+    "caller": Cause.DOMAIN_CALLER,
+    "timeout": Cause.RULES_TIMEOUT,
+}
 
 
 def _raise_by_policy(ladder: _Ladder, view: RequestView, document: PolicyDocument, around: Circumstances) -> None:
@@ -179,7 +188,3 @@ def _apply_cap(ladder: _Ladder, caller: Caller, document: PolicyDocument, domain
 def _check_capability(ladder: _Ladder, view: RequestView, around: Circumstances) -> None:
     if _lacks(view, around, ladder.tier) is not None:
         ladder.causes.append(Cause.NO_CAPABLE_TIER)
-
-
-def _capped(tier: Tier, caller: Caller) -> Tier:
-    return tier if tier.rank <= caller.max_tier.rank else caller.max_tier

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,14 +126,15 @@ class RouterEngine:
         matches = named_by_caller(caller)
         matches += matched_by_rules(installed.rules, document.domains, caller, view.searched, rules_s)
         timer.lap("rules")
-        around = Circumstances(capabilities, floor, strictest(matches, document.domains))
+        around = Circumstances(capabilities, floor, strictest(matches, document.domains, caller.max_tier))
         scores: Scores | None = None
         if not _settled(view, caller, around, installed.policy):
             deadline_s = None if patient else budget.encoder / 1000
             scores, around = await self._classify(view, caller, installed.policy, around, matches, deadline_s)
             timer.lap("classify")
         decision = decide(view, scores, caller, installed.policy, around)
-        self.conversations.reach(fingerprint, decision.served)
+        # Not what shadow served: the default tier would then be every later turn's floor, and the record wrong.
+        self.conversations.reach(fingerprint, decision.tier)
         timer.lap("decide")
         return replace(decision, latency_ms=timer.laps)
 
@@ -140,8 +142,8 @@ class RouterEngine:
         """Decide many requests in order, waiting for the models. Raises `EncoderUnavailable` if they cannot load."""
         if self.needs_encoder():
             self.encoder.load_now()
-        # Each is an opening request of its own: a shared conversation memory would make the order matter.
-        return [await self.decide(v, caller, tenant=str(i), patient=True) for i, v in enumerate(views)]
+        # Each is a conversation of its own: a shared memory would make the order, and earlier batches, matter.
+        return [await self.decide(v, caller, tenant=uuid.uuid4().hex, patient=True) for v in views]
 
     async def _classify(
         self,
@@ -164,7 +166,7 @@ class RouterEngine:
             models = self._models
             if vector is not None and models is not None:
                 found = matched_by_model(models.domains.probabilities(vector), domains, caller)
-                around = replace(around, domain=strictest([*matches, *found], domains))
+                around = replace(around, domain=strictest([*matches, *found], domains, caller.max_tier))
             return self._classifier(policy).score(view, vector), around
         except Exception:
             # A defect in a classifier must not fail the request; it goes up with a cause and leaves a trace.
@@ -211,11 +213,15 @@ class RouterEngine:
 
 
 def _settled(view: RequestView, caller: Caller, around: Circumstances, policy: Policy) -> bool:
-    """Whether the tier is the frontier whatever a model says, so that no vector needs to be paid for."""
+    """Whether no model could change anything, so that no vector needs to be paid for: the tier is the frontier, and
+    the domain, which also rules the cache, the gate and the audit, is known or no model is asked for it."""
     if policy.document.mode is Mode.SHADOW:
         return False
-    certain = decide(view, None, caller, policy, around)
-    return certain.tier is Tier.FRONTIER
+    domain_known = around.domain is not None and around.domain.rule != "header"
+    asks_model = any(domain.threshold is not None for domain in policy.document.domains.values())
+    if asks_model and not domain_known and view.bounded:
+        return False
+    return decide(view, None, caller, policy, around).tier is Tier.FRONTIER
 
 
 class _StageTimer:

@@ -208,7 +208,7 @@ _fields = ("messages", "input", "prompt", "system", "instructions", "stream", "n
 _body = st.fixed_dictionaries({}, optional={name: st.lists(_item | _json, max_size=5) | _json for name in _fields})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(call_type=st.sampled_from(CallType), body=_body | _json)
 def test_any_json_gives_a_sane_view(call_type: CallType, body: object) -> None:
     view = RequestView.from_body(call_type, body)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from custom_router.domains.base import DomainMatch
 from custom_router.domains.rules import DomainRules
 from custom_router.policy.caller import Caller
 from custom_router.policy.schema import DomainPolicy
+from custom_router.tiers import Tier, lower
 
 _STRENGTH = {"header": 0, "model": 1, "caller": 2}
 
@@ -26,11 +28,12 @@ def named_by_caller(caller: Caller) -> list[DomainMatch]:
 def matched_by_rules(
     rules: Mapping[str, DomainRules], domains: Mapping[str, DomainPolicy], caller: Caller, text: str, deadline_s: float
 ) -> list[DomainMatch]:
-    """Domains whose rules match `text`."""
+    """Domains whose rules match `text`. `deadline_s` is the time that all domains share, in seconds."""
+    end = time.monotonic() + deadline_s
     return [
         match
         for name, compiled in rules.items()
-        if applies(domains[name], caller) and (match := compiled.match(text, deadline_s)) is not None
+        if applies(domains[name], caller) and (match := compiled.match(text, end - time.monotonic())) is not None
     ]
 
 
@@ -48,11 +51,18 @@ def matched_by_model(
     ]
 
 
-def strictest(matches: list[DomainMatch], domains: Mapping[str, DomainPolicy]) -> DomainMatch | None:
-    """The match with the highest tier; between equals the stronger evidence, then the higher score."""
-    known = [match for match in matches if match.name in domains]
-    return max(
-        known,
-        key=lambda m: (domains[m.name].tier.rank, _STRENGTH.get(m.rule, 3), m.score),
-        default=None,
-    )
+def strictest(
+    matches: list[DomainMatch], domains: Mapping[str, DomainPolicy], cap: Tier = Tier.FRONTIER
+) -> DomainMatch | None:
+    """The match with the highest tier; between equals the stronger evidence, then the higher score.
+
+    A header cannot lift the caller's `cap`, so it counts for no more than that: it would otherwise hide a domain
+    that can.
+    """
+
+    def weight(match: DomainMatch) -> tuple[int, int, float]:
+        tier = domains[match.name].tier
+        demanded = lower(tier, cap) if match.rule == "header" else tier
+        return demanded.rank, _STRENGTH.get(match.rule, 3), match.score
+
+    return max((match for match in matches if match.name in domains), key=weight, default=None)

@@ -73,7 +73,7 @@ _limits = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_limits, _settings, _settings)
 def test_settings_only_narrow(limits: str, team: Any, key: Any) -> None:
     document = policy(limits)

@@ -197,7 +197,7 @@ def test_a_huge_file_is_refused_without_being_parsed(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- whatever else
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text() | st.binary())
 @example("a: !!float ''")
 @example("a: !!timestamp x")
@@ -222,7 +222,7 @@ _scalars = st.sampled_from(
 _lines = [number for number, line in enumerate(GOOD.splitlines()) if ":" in line]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(_lines), _scalars | st.text(max_size=10), st.booleans())
 def test_a_damaged_good_file_loads_or_explains_itself(number: int, value: str, replace_key: bool) -> None:
     lines = GOOD.splitlines()
