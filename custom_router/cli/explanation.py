@@ -74,9 +74,9 @@ def explain_decision(view: RequestView, decision: Decision, policy: Policy) -> E
     domain = decision.domain
     alternatives = tuple(_alternatives(view, decision, policy))
     remarks = []
-    if not decision.p_ok and domain is not None:
-        remarks.append("not classified: the tier was certain without it")
-    if not alternatives:
+    if not decision.p_ok:
+        remarks.append("not classified, so what the classifier would have said otherwise is not known")
+    elif not alternatives:
         remarks.append("no single change would have led to another tier")
     return Explanation(
         tier=decision.tier.value,
@@ -85,7 +85,7 @@ def explain_decision(view: RequestView, decision: Decision, policy: Policy) -> E
         complexity=round(decision.complexity, 3),
         policy_version=decision.policy_version,
         source=decision.source,
-        ood=round(decision.ood, 4),
+        ood=round(decision.ood, 4) if decision.p_ok else None,
         ood_limit=document.classifier.out_of_distribution.limit,
         causes=_meanings(cause.value for cause in decision.causes),
         margins=_margins(decision.p_ok, policy),

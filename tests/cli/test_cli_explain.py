@@ -104,6 +104,9 @@ def test_explaining_a_prompt(tmp_path: Path) -> None:
     assert result.stdout.startswith("tier        frontier\n")
     assert MEANING[Cause.DOMAIN_RULE] in result.stdout
     assert "finance by term:mortgage" in result.stdout
+    assert "not classified" in result.stdout
+    assert "no single change" not in result.stdout
+    assert "training data" not in result.stdout
     assert "\x1b" not in result.stdout
 
 
