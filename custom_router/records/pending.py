@@ -63,8 +63,10 @@ class PendingRecords:
 
     def drain(self) -> Iterator[Pending]:
         """Take out everything, at shutdown."""
-        while self._held:
+        while True:
             with self._lock:
+                if not self._held:
+                    return
                 _, pending = self._held.popitem(last=False)
             yield pending
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -133,7 +133,11 @@ class DecisionRecord:
 
     def to_json(self) -> bytes:
         """One line of JSON, without the line end. Never raises: what JSON cannot hold is written as its repr."""
-        return orjson.dumps(self, default=repr)
+        try:
+            return orjson.dumps(self, default=repr)
+        except TypeError:
+            # Lone surrogates and integers beyond 64 bits, which the metadata of a key may hold.
+            return orjson.dumps(_storable(asdict(self)), default=repr)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for LiteLLM's logging metadata."""
@@ -141,7 +145,21 @@ class DecisionRecord:
         return plain
 
 
-_SECRETS = regex.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+|\b[\w-]{24,}\b|\d")
+def _storable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_storable(str(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return repr(value)
+    return value
+
+
+# An address without its end counts too: the text is cut. The look-behind keeps a long word from being tried anew at
+# each of its letters.
+_SECRETS = regex.compile(r"(?<![\w.+-])[\w.+-]++@[\w.-]+|\b[\w-]{24,}\b|\d")
 TEXT_LIMIT = 4_000
 
 

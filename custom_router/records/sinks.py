@@ -104,35 +104,44 @@ class JsonLinesSink:
             out = self._segment()
             out.write(b"\n".join(lines) + b"\n")
             out.flush()
-        except OSError as error:
-            self._abandon()
-            self._lost(len(lines), "disk", f"{self.directory}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001 - a writer that dies would lose every later record silently
+            self._close_segment()
+            self._lost(len(lines), "disk", f"{self.directory}: {error}")
             return
         metrics.RECORDS_WRITTEN.inc(len(lines))
 
     def _segment(self) -> BinaryIO:
-        if self._file is not None and self._file.tell() >= self._segment_bytes:
-            self._closed.append(Path(self._file.name))
-            self._file.close()
-            self._file = None
-            while len(self._closed) > self._keep:
-                self._closed.pop(0).unlink(missing_ok=True)
-        if self._file is None or not Path(self._file.name).exists():
-            self._abandon()
+        if self._file is not None and (self._file.tell() >= self._segment_bytes or not Path(self._file.name).exists()):
+            self._close_segment()
+        if self._file is None:
             self.directory.mkdir(parents=True, exist_ok=True)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
             name = f"decisions-{socket.gethostname()}-{os.getpid()}-{stamp}.jsonl"
             self._file = (self.directory / name).open("ab")
         return self._file
 
-    def _abandon(self) -> None:
+    def _close_segment(self) -> None:
         if self._file is None:
             return
+        out, path = self._file, Path(self._file.name)
+        self._file = None
         try:
-            self._file.close()
+            out.close()
         except OSError as error:
             logger.debug("closing a broken record segment: %s", error)
-        self._file = None
+        # A full disk breaks a segment with every batch: the broken ones are counted and thinned like any other.
+        self._closed.append(path)
+        while len(self._closed) > self._keep:
+            self._delete(self._closed.pop(0))
+        if path.exists() and path.stat().st_size == 0:
+            self._closed.remove(path)
+            self._delete(path)
+
+    def _delete(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("old record segment stays: %s", error)
 
     def _lost(self, count: int, reason: str, detail: str) -> None:
         metrics.RECORDS_DROPPED.labels(reason).inc(count)
