@@ -109,7 +109,9 @@ class RouterEngine:
         capabilities: Mapping[Tier, Capability] = NO_LIMITS,
         patient: bool = False,
     ) -> Decision:
-        """Decide one request within the latency budget (`patient`: however long it takes).
+        """Decide one request within the latency budget.
+
+        `patient` waits for every stage however long it takes, and runs even those that cannot change the tier.
 
         `tenant` separates conversations of different keys. Never raises for anything about the request.
         """
@@ -128,7 +130,7 @@ class RouterEngine:
         timer.lap("rules")
         around = Circumstances(capabilities, floor, strictest(matches, document.domains, caller.max_tier))
         scores: Scores | None = None
-        if not _settled(view, caller, around, installed.policy):
+        if patient or not _settled(view, caller, around, installed.policy):
             deadline_s = None if patient else budget.encoder / 1000
             scores, around = await self._classify(view, caller, installed.policy, around, matches, deadline_s)
             timer.lap("classify")

@@ -1,5 +1,6 @@
-"""Prometheus metrics on the default registry, which LiteLLM serves at `/metrics`.
+"""Prometheus metrics on the default registry, served at `/router/metrics`.
 
+With LiteLLM's own `prometheus` callback switched on they appear at `/metrics` too.
 Labels are bounded: tiers, causes and stages are enums, domains come from the policy file.
 """
 
@@ -7,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 DECISIONS = Counter(
     "tier_router_decisions_total", "Routed requests by the tier decided, its first cause and domain.",
@@ -45,3 +47,12 @@ def policy_loaded(version: str) -> None:
             _POLICY_INFO.remove(_current_version)
     _POLICY_INFO.labels(version=version).set(1)
     _current_version = version
+
+
+def exposition() -> bytes:
+    """The metrics in Prometheus's text format, summed over workers where they share a directory."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

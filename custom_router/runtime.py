@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import time
 import uuid
@@ -82,8 +81,11 @@ class Runtime:
 
     @classmethod
     def serve(cls, policy_path: str | Path) -> Runtime:
-        """Start a router for a policy file, in the background where it can be. A policy that cannot be used does
-        not stop the proxy: everything goes to the frontier, `/router/health` says why, and a mended file applies."""
+        """Start a router for a policy file, in the background where it can be; `close` it at the end.
+
+        A policy that cannot be used does not stop the proxy: everything goes to the frontier, `/router/health` says
+        why, and a mended file applies.
+        """
         engine = RouterEngine(policy_path, fallback=Policy.safe(str(policy_path)))
         settings = engine.policy.document.records
         sink = JsonLinesSink(
@@ -94,7 +96,6 @@ class Runtime:
         )
         runtime = cls(engine, sink)
         engine.start()
-        atexit.register(runtime.close)
         return runtime
 
     async def begin(

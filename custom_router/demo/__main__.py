@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from custom_router.bundle import bundle_path
+from custom_router.bundle import CONFIG, POLICY, bundle_root
 from custom_router.demo.stack import Stack, StackError
 from custom_router.demo.summary import Summary, summarise
 from custom_router.demo.traffic import Answer, Application, demo_prompts
@@ -39,7 +39,7 @@ def demo(
     """Run the proxy against simulated providers, send about 60 real prompts through it and show the outcome."""
     console = Console()
     shutil.rmtree(workdir / "var", ignore_errors=True)
-    stack = Stack(bundle_path("litellm_config.yaml"), bundle_path("routing_policy.yaml"), workdir.resolve(), port)
+    stack = Stack(bundle_root() / CONFIG, bundle_root() / POLICY, workdir.resolve(), port)
     try:
         with stack:
             summary = _run(console, stack)

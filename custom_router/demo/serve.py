@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from custom_router.bundle import bundle_path
+from custom_router.bundle import CONFIG, POLICY, bundle_root
 from custom_router.demo.stack import Stack, StackError
 
 app = typer.Typer(add_completion=False)
@@ -32,8 +32,8 @@ def serve(
     replay: Annotated[Path | None, typer.Option(help="JSON lines of recorded answers for the simulator.")] = None,
 ) -> None:
     """Serve; simulated, print `ready` once it answers. Further arguments go to `litellm`, such as --num_workers 2."""
-    config_path = config or bundle_path("litellm_config.yaml")
-    policy_path = policy or bundle_path("routing_policy.yaml")
+    config_path = config or bundle_root() / CONFIG
+    policy_path = policy or bundle_root() / POLICY
     if simulated:
         key = os.environ.get("LITELLM_MASTER_KEY", "sk-local")
         stack = Stack(

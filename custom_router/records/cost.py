@@ -22,8 +22,9 @@ class Price:
 def cost_of(total: float | None, tokens: TokenFields, frontier: Price | None, classifier: float = 0.0) -> CostFields:
     """Cost of a request answered once. `total` is what LiteLLM billed, None when it knows no price.
 
-    A request that cost nothing upstream and has no tokens (it failed) saved nothing.
+    Without any tokens nothing is known of what it would have cost elsewhere, and nothing is claimed to be saved.
     """
-    baseline = frontier.of(tokens) if frontier is not None else None
+    known = tokens.input + tokens.output > 0
+    baseline = frontier.of(tokens) if frontier is not None and known else None
     saved = baseline - total - classifier if baseline is not None and total is not None else None
     return CostFields(total=total, first_attempt=total, classifier=classifier, frontier_baseline=baseline, saved=saved)

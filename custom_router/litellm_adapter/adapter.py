@@ -1,0 +1,168 @@
+"""LiteLLM's hooks in terms of `Runtime`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from custom_router.decision import NO_LIMITS, Capability
+from custom_router.deployments import capabilities, frontier_price
+from custom_router.litellm_adapter.deployments import DeploymentTable
+from custom_router.litellm_adapter.reading import (
+    TOKEN,
+    allowed_fallbacks,
+    attribute,
+    cost,
+    count,
+    milliseconds,
+    publish,
+    read_caller,
+    read_tenant,
+    router_settings,
+    text_or_none,
+    token_in,
+)
+from custom_router.policy import resolve_caller
+from custom_router.policy.schema import PolicyDocument
+from custom_router.records.cost import Price
+from custom_router.records.record import TokenFields
+from custom_router.request import CallType, RequestView
+from custom_router.runtime import Arrival, Ending, Runtime, Served
+from custom_router.tiers import Tier
+
+_CALL_TYPES = {
+    "completion": CallType.CHAT,
+    "acompletion": CallType.CHAT,
+    "text_completion": CallType.COMPLETION,
+    "atext_completion": CallType.COMPLETION,
+    "responses": CallType.RESPONSES,
+    "aresponses": CallType.RESPONSES,
+    "anthropic_messages": CallType.MESSAGES,
+}
+# Fallbacks named in a request body would lead past a caller's cap.
+_CLIENT_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+
+
+class LiteLLMAdapter:
+    """LiteLLM's hooks in terms of `Runtime`. Every method tolerates whatever LiteLLM hands it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._deployments = DeploymentTable()
+
+    async def pre_call(
+        self, data: MutableMapping[str, Any], user: Any, call_type: str
+    ) -> MutableMapping[str, Any] | None:
+        """Route a request that asks for an entry model: `data["model"]` becomes a tier's group. None: not ours."""
+        began = time.perf_counter()
+        policy = self.runtime.engine.policy.document
+        kind = _CALL_TYPES.get(call_type)
+        model = data.get("model")
+        if kind is None or not isinstance(model, str) or model not in policy.entry_models:
+            return None
+        # `stream` and friends may have been moved or set by LiteLLM; the shape it was sent in is still there.
+        view = RequestView.from_body(kind, data)
+        caller = read_caller(policy, user, data)
+        arrival = Arrival(
+            entry_model=model,
+            tenant=read_tenant(user),
+            litellm_call_id=text_or_none(data.get("litellm_call_id")),
+            conversation_scope=str(attribute(user, "api_key") or ""),
+            began=began,
+        )
+        token, pending, decision = await self.runtime.begin(view, caller, arrival, self._capabilities(policy))
+        for key in _CLIENT_FALLBACKS:
+            data.pop(key, None)
+        data["model"] = pending.record.model_group
+        if (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
+            data["fallbacks"] = allowed
+            data["context_window_fallbacks"] = allowed
+        self._mark(data, token, pending.record.as_dict())
+        return data
+
+    async def classify(self, context: Any) -> str | None:
+        """The tier for a request of LiteLLM's Auto Router, under the caller's limits. None: it cannot be read."""
+        view = RequestView.from_chat({"messages": list(context.structured_messages or context.raw_messages or ())})
+        if view.malformed:
+            return None
+        policy = self.runtime.engine.policy.document
+        metadata = context.metadata if isinstance(context.metadata, Mapping) else {}
+        caller = resolve_caller(
+            policy,
+            team_settings=router_settings(metadata.get("user_api_key_team_metadata")),
+            key_settings=router_settings(metadata.get("user_api_key_metadata")),
+            team=text_or_none(metadata.get("user_api_key_team_id")),
+            team_alias=text_or_none(metadata.get("user_api_key_team_alias")),
+        )
+        decision = await self.runtime.engine.decide(
+            view,
+            caller,
+            tenant=str(metadata.get("user_api_key_hash") or ""),
+            capabilities=self._capabilities(policy),
+        )
+        return decision.served.value
+
+    def response_headers(self, data: Mapping[str, Any], call_info: Mapping[str, Any] | None) -> dict[str, str] | None:
+        """The `x-router-*` headers of a routed request; None for any other."""
+        token = token_in(data)
+        if token is None:
+            return None
+        return self.runtime.headers(token, self._served((call_info or {}).get("model_id")))
+
+    def succeeded(self, kwargs: Mapping[str, Any], began: Any) -> None:
+        """A request was answered (a stream: to its end, or to where the client left): complete its record.
+
+        Also puts the finished record where LiteLLM's own loggers look for metadata.
+        """
+        params = kwargs.get("litellm_params") or {}
+        token = token_in(params)
+        if token is None:
+            return
+        payload = kwargs.get("standard_logging_object") or {}
+        tokens = TokenFields(count(payload.get("prompt_tokens")), count(payload.get("completion_tokens")))
+        deployment = self._deployments.by_id(payload.get("model_id"))
+        record = self.runtime.end(
+            token,
+            Ending(
+                status="ok",
+                served=self._served(payload.get("model_id"), payload.get("model_group")),
+                tokens=tokens,
+                cost=cost(kwargs.get("response_cost"), tokens, deployment),
+                ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
+                frontier=self._frontier_price(),
+            ),
+        )
+        if record is not None:
+            finished = record.as_dict()
+            for holder in (params, payload):
+                publish(holder, finished)
+
+    def failed(self, data: Mapping[str, Any], error: BaseException) -> None:
+        """A request ended in an error that the client sees: complete its record."""
+        token = token_in(data)
+        if token is None:
+            return
+        served = self._served(attribute(error, "litellm_model_id"), None)
+        self.runtime.end(token, Ending(status="error", error=type(error).__name__, served=served))
+
+    def _mark(self, data: MutableMapping[str, Any], token: str, record: dict[str, Any]) -> None:
+        key = "litellm_metadata" if isinstance(data.get("litellm_metadata"), dict) else "metadata"
+        held = data.get(key)
+        metadata = held if isinstance(held, dict) else {}
+        data[key] = metadata
+        metadata[TOKEN] = token
+        publish({key: metadata}, record)
+
+    def _served(self, model_id: object, group: object = None) -> Served | None:
+        deployment = self._deployments.by_id(model_id)
+        if deployment is not None:
+            return Served(deployment.group, deployment.id, deployment.order)
+        return Served(group, None) if isinstance(group, str) else None
+
+    def _capabilities(self, policy: PolicyDocument) -> Mapping[Tier, Capability]:
+        known = self._deployments.all()
+        return capabilities(known, policy.tiers) if known else NO_LIMITS
+
+    def _frontier_price(self) -> Price | None:
+        return frontier_price(self._deployments.all(), self.runtime.engine.policy.document.tiers)

@@ -1,0 +1,47 @@
+"""The proxy's deployments as LiteLLM holds them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import litellm
+
+from custom_router.deployments import Deployment, read_deployments
+
+_REFRESH_SECONDS = 10.0
+
+
+def model_facts(model: str) -> Mapping[str, Any]:
+    """LiteLLM's price map entry of a model; empty for one it does not know."""
+    for key in (model, model.partition("/")[2]):
+        entry = litellm.model_cost.get(key)
+        if isinstance(entry, Mapping):
+            return entry
+    return {}
+
+
+class DeploymentTable:
+    """The router's deployments, read again every ten seconds: LiteLLM can add models while it runs."""
+
+    def __init__(self) -> None:
+        self._read_at = float("-inf")
+        self._list: list[Deployment] = []
+        self._by_id: dict[str, Deployment] = {}
+
+    def all(self) -> list[Deployment]:
+        """Every deployment; empty until LiteLLM has started."""
+        if time.monotonic() - self._read_at > _REFRESH_SECONDS:
+            from litellm.proxy.proxy_server import llm_router  # None until LiteLLM has started
+
+            if llm_router is not None:
+                self._list = read_deployments(llm_router.model_list, model_facts)
+                self._by_id = {d.id: d for d in self._list if d.id}
+                self._read_at = time.monotonic()
+        return self._list
+
+    def by_id(self, model_id: object) -> Deployment | None:
+        """The deployment that LiteLLM names by this id."""
+        self.all()
+        return self._by_id.get(model_id) if isinstance(model_id, str) else None

@@ -1,0 +1,83 @@
+"""The plugin inside LiteLLM's process: made once, its routes mounted, and closed when the proxy stops."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+from custom_router.litellm_adapter.adapter import LiteLLMAdapter
+from custom_router.routes import build_routes
+from custom_router.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+_connected: dict[Path, LiteLLMAdapter] = {}
+_connecting = threading.Lock()
+
+
+def connect(hook_file: str) -> LiteLLMAdapter:
+    """The adapter of a hook file, one per policy and process: LiteLLM loads each hook file by itself, and all share.
+
+    The policy is `$TIER_ROUTER_POLICY`, else `routing_policy.yaml` in the folder that holds `hooks/`.
+    """
+    beside = Path(hook_file).resolve().parent.parent / "routing_policy.yaml"
+    path = Path(os.environ.get("TIER_ROUTER_POLICY") or beside).resolve()
+    with _connecting:
+        if path not in _connected:
+            adapter = LiteLLMAdapter(Runtime.serve(path))
+            _connected[path] = adapter
+            _mount_routes(adapter.runtime)
+            atexit.register(_close, adapter.runtime)
+            _end_normally_when_stopped()
+        return _connected[path]
+
+
+def _mount_routes(runtime: Runtime) -> None:
+    from fastapi import Depends, HTTPException
+    from litellm.proxy._types import LitellmUserRoles, UserAPIKeyAuth
+    from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
+    from litellm.proxy.proxy_server import app
+
+    async def admin_only(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> None:  # noqa: B008 - FastAPI's form
+        if user.user_role not in (LitellmUserRoles.PROXY_ADMIN, LitellmUserRoles.PROXY_ADMIN_VIEW_ONLY):
+            raise HTTPException(403, "this route needs the proxy's admin key")
+
+    app.include_router(build_routes(runtime, admin_only))
+
+
+def _close(runtime: Runtime) -> None:
+    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
+
+    # LiteLLM empties its log queue in an exit handler of its own, which runs after this one: the last requests'
+    # outcomes are still in that queue.
+    flush = getattr(GLOBAL_LOGGING_WORKER, "_flush_on_exit", None)
+    if callable(flush):
+        flush()
+    runtime.close()
+
+
+def _end_normally_when_stopped() -> None:
+    """Make SIGTERM end the interpreter instead of killing it.
+
+    uvicorn shuts down gracefully and then raises the signal again with its default action, so that no exit handler
+    runs and the last records (and LiteLLM's own last log events) are lost. Asked through `should_exit`, it returns.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    theirs = signal.getsignal(signal.SIGTERM)
+    server = getattr(theirs, "__self__", None)
+    if server is None or not callable(theirs) or not hasattr(server, "should_exit"):
+        logger.debug("SIGTERM is not handled by uvicorn here; the last records may be lost at shutdown")
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if server.should_exit:
+            theirs(number, frame)  # a second signal means now
+        server.should_exit = True
+
+    signal.signal(signal.SIGTERM, stop)

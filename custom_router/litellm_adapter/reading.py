@@ -1,0 +1,100 @@
+"""Reading LiteLLM's request data and log payloads. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from custom_router.causes import Cause
+from custom_router.decision import Decision
+from custom_router.deployments import Deployment
+from custom_router.policy import Caller, resolve_caller
+from custom_router.policy.schema import PolicyDocument
+from custom_router.records.record import Tenant, TokenFields
+from custom_router.tiers import TIERS, Tier
+
+TOKEN = "tier_router_request"  # noqa: S105 - a metadata key
+_METADATA_KEYS = ("metadata", "litellm_metadata")
+
+
+def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> Caller:
+    request = data.get("proxy_server_request")
+    headers = request.get("headers") if isinstance(request, Mapping) else None
+    return resolve_caller(
+        policy,
+        team_settings=router_settings(attribute(user, "team_metadata")),
+        key_settings=router_settings(attribute(user, "metadata")),
+        headers={str(k).lower(): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else None,
+        team=text_or_none(attribute(user, "team_id")),
+        team_alias=text_or_none(attribute(user, "team_alias")),
+    )
+
+
+def router_settings(metadata: object) -> object:
+    return metadata.get("router") if isinstance(metadata, Mapping) else None
+
+
+def read_tenant(user: Any) -> Tenant:
+    return Tenant(
+        team=text_or_none(attribute(user, "team_id")),
+        team_alias=text_or_none(attribute(user, "team_alias")),
+        key_alias=text_or_none(attribute(user, "key_alias")),
+        key_hash=text_or_none(attribute(user, "token")),
+    )
+
+
+def allowed_fallbacks(policy: PolicyDocument, caller: Caller, decision: Decision) -> list[dict[str, list[str]]] | None:
+    """Upward fallbacks that stay under the caller's cap; None where the configured ones may stand."""
+    if caller.max_tier is Tier.FRONTIER or Cause.DOMAIN_OVER_CAP in decision.causes:
+        return None
+    above = [policy.tiers[t].model for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank]
+    return [{policy.tiers[decision.served].model: above}] if above else []
+
+
+def token_in(holder: Mapping[str, Any]) -> str | None:
+    for key in reversed(_METADATA_KEYS):
+        metadata = holder.get(key)
+        if isinstance(metadata, Mapping) and isinstance(token := metadata.get(TOKEN), str):
+            return token
+    return None
+
+
+def publish(holder: Any, record: dict[str, Any]) -> None:
+    """Put the record into `spend_logs_metadata`, the part of LiteLLM's metadata that every logger passes on."""
+    for key in _METADATA_KEYS:
+        metadata = holder.get(key) if isinstance(holder, Mapping) else None
+        if isinstance(metadata, dict):
+            known = metadata.get("spend_logs_metadata")
+            metadata["spend_logs_metadata"] = {**(known if isinstance(known, dict) else {}), "router": record}
+
+
+def attribute(user: Any, name: str) -> Any:
+    return getattr(user, name, None)
+
+
+def text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def cost(billed: object, tokens: TokenFields, deployment: Deployment | None) -> float | None:
+    """What LiteLLM billed; where it billed nothing, the deployment's price. None: nothing is known.
+
+    LiteLLM 1.106 loses the usage of streamed /v1/completions, and after any /v1/completions request to a
+    deployment with its own prices it bills later /v1/responses and /v1/messages requests to it at nothing.
+    """
+    if isinstance(billed, int | float) and billed > 0:
+        return float(billed)
+    if tokens.input + tokens.output == 0 or deployment is None or deployment.price is None:
+        return None
+    return deployment.price.of(tokens)
+
+
+def milliseconds(began: Any, ended: Any) -> float | None:
+    if not isinstance(began, datetime) or not isinstance(ended, datetime):
+        return None
+    return (ended - began).total_seconds() * 1000

@@ -1,0 +1,144 @@
+"""The real proxy in front of the simulator, shared by the end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from custom_router.demo.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+COOLDOWN_S = 1
+
+
+class Proxy:
+    """A running stack and what tests ask of it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.http = httpx.Client(
+            base_url=stack.url, headers={"Authorization": f"Bearer {stack.master_key}"}, timeout=60, trust_env=False
+        )
+        self.simulator = httpx.Client(base_url=stack.simulator_url, timeout=30, trust_env=False)
+        self._broken = False
+
+    def chat(self, prompt: Any = "Say hello in one word.", **options: Any) -> httpx.Response:
+        headers = options.pop("headers", None)
+        messages = options.pop("messages", [{"role": "user", "content": prompt}])
+        return self.http.post(
+            "/v1/chat/completions", json={"model": "auto", "messages": messages, **options}, headers=headers
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        segments = sorted(self.stack.records.glob("*.jsonl"))
+        return [json.loads(line) for segment in segments for line in segment.read_bytes().splitlines()]
+
+    def records_of(self, request_id: str, at_least: int = 1) -> list[dict[str, Any]]:
+        """Records of one request, waiting for the first, and a moment more for one too many."""
+        wait_until(lambda: len([r for r in self.records() if r["request_id"] == request_id]) >= at_least)
+        time.sleep(0.4)
+        return [r for r in self.records() if r["request_id"] == request_id]
+
+    def health(self) -> dict[str, Any]:
+        return self.http.get("/router/health").raise_for_status().json()
+
+    def seen(self) -> dict[str, list[dict[str, Any]]]:
+        """What each simulated provider was sent since the last reset."""
+        providers = self.simulator.get("/_sim/log").json()["providers"]
+        return {
+            name: [r for r in seen["requests"] if not r["path"].endswith("/models")] for name, seen in providers.items()
+        }
+
+    def kill(self, *providers: str) -> None:
+        """Make providers close every connection unanswered, as a dead host does, until the next `reset`."""
+        self._broken = True
+        for provider in providers:
+            self.simulator.post("/_sim/kill", json={"provider": provider}).raise_for_status()
+
+    def fault(self, fault: str, *providers: str) -> None:
+        """Make providers misbehave until the next `reset`."""
+        self._broken = True
+        for provider in providers:
+            self.simulator.post("/_sim/faults", json={"provider": provider, "fault": fault}).raise_for_status()
+
+    def reset(self) -> None:
+        """Every provider well again, and the simulator's log empty."""
+        if self._broken:
+            self._broken = False
+            self.simulator.post("/_sim/revive", json={})
+            self.simulator.delete("/_sim/faults")
+            # Deployments that failed are resting, and would still be when the next test asks.
+            time.sleep(COOLDOWN_S + 0.2)
+        self.simulator.post("/_sim/log/reset")
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Poll until true; fail after a generous while."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+def quick_config(tmp: Path) -> Path:
+    """The shipped configuration, except that a deployment that failed rests for one second and not for fifteen."""
+    config = yaml.safe_load((ROOT / "litellm_config.yaml").read_text(encoding="utf-8"))
+    config["router_settings"]["cooldown_time"] = COOLDOWN_S
+    path = tmp / "given.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def shipped_policy(tmp: Path, **changes: Any) -> Path:
+    """A copy of the shipped policy with top-level keys replaced."""
+    document = yaml.safe_load((ROOT / "routing_policy.yaml").read_text(encoding="utf-8"))
+    path = tmp / "routing_policy.yaml"
+    path.write_text(yaml.safe_dump({**document, **changes}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """The shipped configuration and policy, simulated providers without latency."""
+    work = tmp_path_factory.mktemp("proxy")
+    policy = work / "routing_policy.yaml"
+    shutil.copy(ROOT / "routing_policy.yaml", policy)
+    with Stack(quick_config(work), policy, work, latency_scale=0.0) as stack:
+        yield Proxy(stack)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """The same configuration without the plugin's callbacks."""
+    work = tmp_path_factory.mktemp("bare")
+    config = yaml.safe_load((ROOT / "litellm_config.yaml").read_text(encoding="utf-8"))
+    del config["litellm_settings"]["callbacks"]
+    path = work / "given.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    with BareStack(path, ROOT / "routing_policy.yaml", work, latency_scale=0.0) as stack:
+        yield Proxy(stack)
+
+
+class BareStack(Stack):
+    """A proxy without the plugin has no `/router/health` to wait for."""
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/liveliness", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture
+def fresh(proxy: Proxy) -> Proxy:
+    """The shared proxy with every provider up and the simulator's log empty."""
+    proxy.reset()
+    return proxy
