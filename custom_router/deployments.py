@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,8 @@ def _read(entry: Any, facts: ModelFacts) -> Deployment | None:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("litellm_params"), Mapping):
         return None
     params, info = entry["litellm_params"], entry.get("model_info") or {}
+    if not isinstance(info, Mapping):
+        return None
     group, model = entry.get("model_name"), params.get("model")
     if not isinstance(group, str) or not isinstance(model, str):
         return None
@@ -50,10 +53,10 @@ def _read(entry: Any, facts: ModelFacts) -> Deployment | None:
     window = known.get("max_input_tokens")
     return Deployment(
         group=group,
-        id=info.get("id"),
+        id=str(info["id"]) if info.get("id") is not None else None,
         model=model,
         provider=str(params.get("custom_llm_provider") or known.get("litellm_provider") or model.partition("/")[0]),
-        order=order if isinstance(order, int) else 1,
+        order=order if isinstance(order, int) and not isinstance(order, bool) else 1,
         price=_price(params, known),
         vision=known.get("supports_vision") is True,
         max_input_tokens=window if isinstance(window, int) else None,
@@ -64,10 +67,22 @@ def _read(entry: Any, facts: ModelFacts) -> Deployment | None:
 
 
 def _price(params: Mapping[str, Any], known: Mapping[str, Any]) -> Price | None:
-    read = [params.get(key, known.get(key)) for key in ("input_cost_per_token", "output_cost_per_token")]
-    if any(not isinstance(value, int | float) for value in read):
+    read = [_dollars(params, known, key) for key in ("input_cost_per_token", "output_cost_per_token")]
+    return Price(read[0], read[1]) if read[0] is not None and read[1] is not None else None
+
+
+def _dollars(params: Mapping[str, Any], known: Mapping[str, Any], key: str) -> float | None:
+    value = params.get(key)
+    if value is None:
+        value = known.get(key)
+    # YAML reads `1e-6`, unlike `1.0e-6`, as a text; LiteLLM takes both.
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return Price(float(read[0]), float(read[1]))
+    try:
+        price = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return price if math.isfinite(price) and price >= 0 else None
 
 
 def of_tier(deployments: Iterable[Deployment], tiers: Tiers, tier: Tier) -> list[Deployment]:

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
 
@@ -31,6 +31,10 @@ class EncodingFailed(Exception):
         self.cause = cause
 
 
+class EncoderBroken(RuntimeError):
+    """The encoder raised; its error is the cause."""
+
+
 class EncoderWorker:
     """Owns an encoder and the one thread it runs on.
 
@@ -45,10 +49,13 @@ class EncoderWorker:
         self._breaker = CircuitBreaker(
             failure_threshold=FAILURES_TO_OPEN,
             recovery_timeout=OPEN_SECONDS,
-            expected_exception=(TimeoutError, RuntimeError, ValueError, MemoryError),
+            expected_exception=(TimeoutError, EncoderBroken),
             name="encoder",
         )
+        # The breaker refuses calls only through what it decorates; its own `call` methods merely count.
+        self._guarded = self._breaker(self._run)
         self._pending = 0
+        self._finished = 0
         self._lock = threading.Lock()
         self._loading = False
         self._retry_at = 0.0
@@ -97,27 +104,36 @@ class EncoderWorker:
         if deadline_s is not None and self._pending >= MAX_PENDING:
             raise EncodingFailed(Cause.ENCODER_BUSY)
         try:
-            vector: Vector = await self._breaker.call_async(self._run, encoder, text, deadline_s)
+            vector: Vector = await self._guarded(encoder, text, deadline_s)
         except CircuitBreakerError as error:
             raise EncodingFailed(Cause.ENCODER_BREAKER_OPEN) from error
         except TimeoutError as error:
             raise EncodingFailed(Cause.ENCODER_TIMEOUT) from error
-        except (RuntimeError, ValueError, MemoryError) as error:
+        except RuntimeError as error:  # the encoder's, or the executor's when it has been shut down
             logger.warning("encoder failed: %s", error)
             raise EncodingFailed(Cause.ENCODER_UNAVAILABLE) from error
         return vector
 
     async def _run(self, encoder: Encoder, text: str, deadline_s: float | None) -> Vector:
         with self._lock:
+            future = self._executor.submit(_encode_one, encoder, text)
             self._pending += 1
-        future = self._executor.submit(_encode_one, encoder, text)
-        future.add_done_callback(lambda _: self._release())
+            finished = self._finished
+        future.add_done_callback(self._release)
         # A text still queued when its deadline passes is cancelled, so that a burst does not leave a backlog.
-        return await asyncio.wait_for(asyncio.wrap_future(future), deadline_s)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), deadline_s)
+        except TimeoutError:
+            if future.cancelled() and self._finished != finished:
+                # Others were served meanwhile: a crowd, which must not open the breaker as a hung encoder does.
+                raise EncodingFailed(Cause.ENCODER_TIMEOUT) from None
+            raise
 
-    def _release(self) -> None:
+    def _release(self, future: Future[Vector]) -> None:
         with self._lock:
-            self._pending = max(0, self._pending - 1)
+            self._pending -= 1
+            if not future.cancelled():
+                self._finished += 1
 
     def close(self) -> None:
         """Stop the thread; texts still waiting are dropped."""
@@ -125,5 +141,8 @@ class EncoderWorker:
 
 
 def _encode_one(encoder: Encoder, text: str) -> Vector:
-    vector: Vector = encoder.encode([text])[0]
+    try:
+        vector: Vector = encoder.encode([text])[0]
+    except BaseException as error:  # ONNX Runtime's errors share no base, and a panic in Rust is no Exception
+        raise EncoderBroken(repr(error)) from error
     return vector
