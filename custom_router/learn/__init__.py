@@ -1,0 +1,1 @@
+"""Training, measurement and evaluation: reads outcome data, writes the shipped artifacts."""
