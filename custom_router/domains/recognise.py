@@ -46,7 +46,7 @@ def matched_by_model(
         for name, probability in probabilities.items()
         if (policy := domains.get(name)) is not None
         and policy.threshold is not None
-        and probability >= policy.threshold
+        and not probability < policy.threshold  # a vector that is no number leaves doubt, and doubt counts as a match
         and applies(policy, caller)
     ]
 

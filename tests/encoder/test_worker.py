@@ -199,7 +199,8 @@ async def test_a_success_in_between_keeps_the_breaker_closed(worker: EncoderWork
     assert worker.state == "ready"
 
 
-async def test_a_hung_encoder_opens_the_breaker(worker: EncoderWorker, clock: Callable[[float], None]) -> None:
+@pytest.mark.usefixtures("clock")
+async def test_a_hung_encoder_opens_the_breaker(worker: EncoderWorker) -> None:
     for _ in range(FAILURES_TO_OPEN):
         assert await cause(worker, "wait", 0.01) is Cause.ENCODER_TIMEOUT
     assert await cause(worker, "wait", 0.01) is Cause.ENCODER_BREAKER_OPEN
