@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 import uuid
 from collections.abc import Mapping
@@ -117,13 +118,13 @@ class Runtime:
             metrics.STAGE_FAILURES.labels(Cause.ENGINE_ERROR.value).inc()
             decision = undecided(policy, caller)
         record = _record(view, caller, arrival, decision)
-        # The token also names the request to its caller, so it must not be guessable.
-        token = record.request_id
+        # Not the request's id, which its caller sees and could send back in the metadata of another request.
+        token = secrets.token_hex(16)
         tiers = policy.document.tiers
         record.model_group = tiers[decision.served].model
         overhead_s = time.perf_counter() - arrival.began
         record.latency_ms = {**decision.latency_ms, "overhead": round(overhead_s * 1000, 3)}
-        pending = Pending(record, time.monotonic(), decision_headers(record), {tiers[t].model: t.value for t in TIERS})
+        pending = Pending(record, arrival.began, decision_headers(record), {tiers[t].model: t.value for t in TIERS})
         self.pending.put(token, pending)
         for lost in self.pending.expired():
             self._write(lost.record)
@@ -139,7 +140,7 @@ class Runtime:
         """Response headers of a request under way; None for a request that is not ours."""
         pending = self.pending.get(token)
         if pending is None:
-            return None
+            return self.pending.ended_headers(token)
         if served is None:
             return pending.headers
         _note_served(pending, served)
@@ -161,6 +162,8 @@ class Runtime:
         record.latency_ms["total"] = round(total, 3)
         if record.stream and ending.ttft_ms is not None:
             record.latency_ms["ttft"] = round(ending.ttft_ms, 3)
+        # LiteLLM reports a failure before it asks for the failed response's headers.
+        self.pending.remember_ended(token, decision_headers(record))
         self._write(record)
         return record
 

@@ -56,6 +56,7 @@ class Stack:
     def __post_init__(self) -> None:
         self.port = self.port or free_port()
         self.simulator_url = ""
+        self._records = Path(Policy.load(self.policy).document.records.directory)
         self._children: list[subprocess.Popen[bytes]] = []
         self._logs: list[IO[bytes]] = []
 
@@ -67,7 +68,7 @@ class Stack:
     @property
     def records(self) -> Path:
         """Folder of the decision records."""
-        return (self.workdir / Policy.load(self.policy).document.records.directory).resolve()
+        return (self.workdir / self._records).resolve()
 
     def __enter__(self) -> Self:
         self.workdir.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,7 @@ import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from custom_router.decision import NO_LIMITS, Capability
-from custom_router.deployments import capabilities, frontier_price
-from custom_router.litellm_adapter.deployments import DeploymentTable
+from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
@@ -24,12 +22,9 @@ from custom_router.litellm_adapter.reading import (
     token_in,
 )
 from custom_router.policy import resolve_caller
-from custom_router.policy.schema import PolicyDocument
-from custom_router.records.cost import Price
-from custom_router.records.record import TokenFields
+from custom_router.records.record import DecisionRecord, TokenFields
 from custom_router.request import CallType, RequestView
 from custom_router.runtime import Arrival, Ending, Runtime, Served
-from custom_router.tiers import Tier
 
 _CALL_TYPES = {
     "completion": CallType.CHAT,
@@ -71,14 +66,14 @@ class LiteLLMAdapter:
             conversation_scope=str(attribute(user, "api_key") or ""),
             began=began,
         )
-        token, pending, decision = await self.runtime.begin(view, caller, arrival, self._capabilities(policy))
+        token, pending, decision = await self.runtime.begin(view, caller, arrival, self._tier_facts().capabilities)
         for key in _CLIENT_FALLBACKS:
             data.pop(key, None)
         data["model"] = pending.record.model_group
         if (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
             data["fallbacks"] = allowed
             data["context_window_fallbacks"] = allowed
-        self._mark(data, token, pending.record.as_dict())
+        self._mark(data, token, pending.record)
         return data
 
     async def classify(self, context: Any) -> str | None:
@@ -99,7 +94,7 @@ class LiteLLMAdapter:
             view,
             caller,
             tenant=str(metadata.get("user_api_key_hash") or ""),
-            capabilities=self._capabilities(policy),
+            capabilities=self._tier_facts().capabilities,
         )
         return decision.served.value
 
@@ -130,7 +125,7 @@ class LiteLLMAdapter:
                 tokens=tokens,
                 cost=cost(kwargs.get("response_cost"), tokens, deployment),
                 ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
-                frontier=self._frontier_price(),
+                frontier=self._tier_facts().frontier_price,
             ),
         )
         if record is not None:
@@ -146,13 +141,14 @@ class LiteLLMAdapter:
         served = self._served(attribute(error, "litellm_model_id"), None)
         self.runtime.end(token, Ending(status="error", error=type(error).__name__, served=served))
 
-    def _mark(self, data: MutableMapping[str, Any], token: str, record: dict[str, Any]) -> None:
+    def _mark(self, data: MutableMapping[str, Any], token: str, record: DecisionRecord) -> None:
         key = "litellm_metadata" if isinstance(data.get("litellm_metadata"), dict) else "metadata"
         held = data.get(key)
         metadata = held if isinstance(held, dict) else {}
         data[key] = metadata
         metadata[TOKEN] = token
-        publish({key: metadata}, record)
+        # What a request that fails is logged with; the whole record takes its place when the request ends well.
+        publish({key: metadata}, {"request_id": record.request_id, "tier": record.tier, "causes": record.causes})
 
     def _served(self, model_id: object, group: object = None) -> Served | None:
         deployment = self._deployments.by_id(model_id)
@@ -160,9 +156,5 @@ class LiteLLMAdapter:
             return Served(deployment.group, deployment.id, deployment.order)
         return Served(group, None) if isinstance(group, str) else None
 
-    def _capabilities(self, policy: PolicyDocument) -> Mapping[Tier, Capability]:
-        known = self._deployments.all()
-        return capabilities(known, policy.tiers) if known else NO_LIMITS
-
-    def _frontier_price(self) -> Price | None:
-        return frontier_price(self._deployments.all(), self.runtime.engine.policy.document.tiers)
+    def _tier_facts(self) -> TierFacts:
+        return self._deployments.tier_facts(self.runtime.engine.policy.document.tiers)

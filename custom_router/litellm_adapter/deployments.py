@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import litellm
 
-from custom_router.deployments import Deployment, read_deployments
+from custom_router.decision import NO_LIMITS, Capability
+from custom_router.deployments import Deployment, capabilities, frontier_price, read_deployments
+from custom_router.policy.schema import Tiers
+from custom_router.records.cost import Price
+from custom_router.tiers import Tier
 
 _REFRESH_SECONDS = 10.0
 
@@ -22,6 +27,14 @@ def model_facts(model: str) -> Mapping[str, Any]:
     return {}
 
 
+@dataclass(frozen=True, slots=True)
+class TierFacts:
+    """What each tier's deployments can all take, and the frontier's price if known."""
+
+    capabilities: Mapping[Tier, Capability]
+    frontier_price: Price | None
+
+
 class DeploymentTable:
     """The router's deployments, read again every ten seconds: LiteLLM can add models while it runs."""
 
@@ -29,6 +42,7 @@ class DeploymentTable:
         self._read_at = float("-inf")
         self._list: list[Deployment] = []
         self._by_id: dict[str, Deployment] = {}
+        self._facts: tuple[Tiers, TierFacts] | None = None
 
     def all(self) -> list[Deployment]:
         """Every deployment; empty until LiteLLM has started."""
@@ -38,8 +52,18 @@ class DeploymentTable:
             if llm_router is not None:
                 self._list = read_deployments(llm_router.model_list, model_facts)
                 self._by_id = {d.id: d for d in self._list if d.id}
+                self._facts = None
                 self._read_at = time.monotonic()
         return self._list
+
+    def tier_facts(self, tiers: Tiers) -> TierFacts:
+        """What the tiers of a policy can take and cost; worked out once for each policy and reading."""
+        known = self.all()
+        if not known:
+            return TierFacts(NO_LIMITS, None)
+        if self._facts is None or self._facts[0] is not tiers:
+            self._facts = (tiers, TierFacts(capabilities(known, tiers), frontier_price(known, tiers)))
+        return self._facts[1]
 
     def by_id(self, model_id: object) -> Deployment | None:
         """The deployment that LiteLLM names by this id."""

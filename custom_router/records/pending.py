@@ -7,12 +7,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from cachetools import LRUCache
 
 from custom_router.records.record import DecisionRecord
 
 MAX_AGE_SECONDS = 1_800.0
 MAX_PENDING = 100_000
+MAX_ENDED = 1_000
 
 
 @dataclass(slots=True)
@@ -24,7 +26,6 @@ class Pending:
     headers: dict[str, str]
     group_tier: dict[str, str]
     """Model group → tier under the policy that decided, so that a reload in between changes nothing."""
-    context: Any = None
 
 
 class PendingRecords:
@@ -34,6 +35,7 @@ class PendingRecords:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._held: OrderedDict[str, Pending] = OrderedDict()
+        self._ended: LRUCache[str, dict[str, str]] = LRUCache(MAX_ENDED)
         self._lock = threading.Lock()
 
     def put(self, token: str, pending: Pending) -> None:
@@ -49,6 +51,16 @@ class PendingRecords:
         """Take a request out: its end has come. None when it has already ended."""
         with self._lock:
             return self._held.pop(token, None)
+
+    def remember_ended(self, token: str, headers: dict[str, str]) -> None:
+        """Keep the headers of a request that has ended, for as long as 1,000 more have not."""
+        with self._lock:
+            self._ended[token] = headers
+
+    def ended_headers(self, token: str) -> dict[str, str] | None:
+        """Headers of a request that ended lately."""
+        with self._lock:
+            return self._ended.get(token)
 
     def expired(self) -> Iterator[Pending]:
         """Take out requests too old to still end, or too many to hold, oldest first."""

@@ -29,6 +29,7 @@ class Proxy:
         )
         self.simulator = httpx.Client(base_url=stack.simulator_url, timeout=30, trust_env=False)
         self._broken = False
+        self._killed: set[str] = set()
 
     def chat(self, prompt: Any = "Say hello in one word.", **options: Any) -> httpx.Response:
         headers = options.pop("headers", None)
@@ -60,6 +61,7 @@ class Proxy:
     def kill(self, *providers: str) -> None:
         """Make providers close every connection unanswered, as a dead host does, until the next `reset`."""
         self._broken = True
+        self._killed.update(providers)
         for provider in providers:
             self.simulator.post("/_sim/kill", json={"provider": provider}).raise_for_status()
 
@@ -73,8 +75,10 @@ class Proxy:
         """Every provider well again, and the simulator's log empty."""
         if self._broken:
             self._broken = False
-            self.simulator.post("/_sim/revive", json={})
-            self.simulator.delete("/_sim/faults")
+            for provider in self._killed:
+                self.simulator.post("/_sim/revive", json={"provider": provider}).raise_for_status()
+            self._killed.clear()
+            self.simulator.delete("/_sim/faults").raise_for_status()
             # Deployments that failed are resting, and would still be when the next test asks.
             time.sleep(COOLDOWN_S + 0.2)
         self.simulator.post("/_sim/log/reset")

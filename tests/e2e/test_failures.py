@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -65,16 +66,26 @@ def test_when_everything_is_down_the_error_is_clear_and_recorded(fresh: Proxy) -
     assert records[0]["cost"]["saved"] is None
 
 
+class OwnStack(BareStack):
+    """Does not wait for a healthy router; `spoil` replaces the policy's text just before the proxy starts."""
+
+    spoil: str | None = None
+
+    def _start_proxy(self) -> None:
+        if self.spoil is not None:
+            self.policy.write_text(self.spoil, encoding="utf-8")
+        super()._start_proxy()
+
+
 @pytest.fixture
-def own(tmp_path: Path, request: pytest.FixtureRequest) -> Proxy:
+def own(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Proxy]:
     """A proxy of its own for a test that breaks it; `policy` and `env` come by marker-free indirect parameter."""
     options = getattr(request, "param", {})
     policy = shipped_policy(tmp_path, **options.get("policy", {}))
-    if "raw" in options:
-        policy.write_text(options["raw"], encoding="utf-8")
-    stack = BareStack(
+    stack = OwnStack(
         quick_config(tmp_path), policy, tmp_path / "work", latency_scale=0.0, extra_env=options.get("env", {})
     )
+    stack.spoil = options.get("spoil")
     with stack:
         yield Proxy(stack)
 
@@ -112,7 +123,7 @@ def test_policy_edits_apply_and_bad_ones_are_refused(own: Proxy) -> None:
     wait_until(lambda: own.chat("How is insulin stored?").headers["x-router-domain"] == "medical", 5)
 
 
-@pytest.mark.parametrize("own", [{"raw": "mode: sometimes\n"}], indirect=True)
+@pytest.mark.parametrize("own", [{"spoil": "mode: sometimes\n"}], indirect=True)
 def test_a_policy_broken_at_start_serves_the_frontier_until_it_is_mended(own: Proxy) -> None:
     response = own.chat(EASY)
     assert (response.status_code, response.headers["x-router-tier"]) == (200, "frontier")
