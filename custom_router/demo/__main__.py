@@ -19,7 +19,7 @@ from rich.table import Table
 
 from custom_router.bundle import CONFIG, POLICY, bundle_root
 from custom_router.demo.stack import Stack, StackError
-from custom_router.demo.summary import Summary, summarise
+from custom_router.demo.summary import Summary, summarise, typical_ms
 from custom_router.demo.traffic import Answer, Application, demo_prompts
 from custom_router.tiers import TIERS
 
@@ -133,7 +133,10 @@ def _show_summary(console: Console, stack: Stack, summary: Summary, answers: lis
     table.add_row("saved", f"${summary.saved:.4f}, {100 * share:.0f} %")
     table.add_row("failed", f"{summary.failed} of {summary.requests}")
     if summary.failover_ms is not None:
-        table.add_row("failover", f"{summary.failover_ms:.0f} ms on the first request after {KILLED} went down")
+        usual = typical_ms(answers, "simple")
+        compared = f"; the tier's median before: {usual:.0f} ms" if usual else ""
+        took = f"first request after {KILLED} went down answered in {summary.failover_ms:.0f} ms{compared}"
+        table.add_row("failover", took)
     table.add_row("records", str(stack.records))
     console.print(table)
     console.print("\nAnswers and latencies are simulated; decisions, prices, headers and records are the real ones.\n")

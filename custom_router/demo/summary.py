@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from custom_router.causes import Cause
 from custom_router.demo.traffic import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Totals of one run. Costs in US dollars; `failover_ms` is None when no request met the dead provider."""
+    """Totals of one run. Costs in US dollars. `failover_ms` is how long the first request that met the dead provider
+    took to be answered, all in all; None when none met it."""
 
     requests: int
     failed: int
@@ -36,30 +38,25 @@ class Summary:
         }
 
 
-def summarise(answers: Sequence[Answer], records: Iterable[Mapping[str, Any]]) -> Summary:
-    """Put answers and records together."""
+def summarise(answers: Sequence[Answer], records: Sequence[Mapping[str, Any]]) -> Summary:
+    """Put answers and records together: failures as the application saw them, everything else as recorded."""
     costs = [record["cost"] for record in records]
-    total = sum(cost["total"] or 0.0 for cost in costs)
-    baseline = sum(cost["frontier_baseline"] or 0.0 for cost in costs)
     return Summary(
         requests=sum(answer.prompt.requests for answer in answers),
         failed=sum(answer.error is not None for answer in answers),
-        tiers=dict(sorted(Counter(a.router("tier") for a in answers if not a.error).items())),
-        cost=total,
-        frontier_cost=baseline,
+        tiers=dict(sorted(Counter(r["tier"] for r in records if r["outcome"]["status"] == "ok").items())),
+        cost=sum(cost["total"] or 0.0 for cost in costs),
+        frontier_cost=sum(cost["frontier_baseline"] or 0.0 for cost in costs),
         saved=sum(cost["saved"] or 0.0 for cost in costs),
-        failover_ms=failover_ms(answers),
+        failover_ms=next((a.elapsed_ms for a in answers if Cause.PROVIDER_FALLBACK in a.router("cause")), None),
     )
 
 
-def failover_ms(answers: Sequence[Answer]) -> float | None:
-    """Extra time of the first request that met the dead provider, over the median of its tier's other plain ones."""
-    met = next((a for a in answers if "provider_fallback" in a.router("cause")), None)
-    if met is None:
-        return None
-    others = [
+def typical_ms(answers: Sequence[Answer], tier: str) -> float | None:
+    """Median time of one tier's plain requests that no failover slowed down."""
+    plain = [
         a.elapsed_ms
         for a in answers
-        if a is not met and not a.error and a.router("tier") == met.router("tier") and a.prompt.form == met.prompt.form
+        if a.router("tier") == tier and a.prompt.form == "plain" and Cause.PROVIDER_FALLBACK not in a.router("cause")
     ]
-    return max(0.0, met.elapsed_ms - median(others)) if others else met.elapsed_ms
+    return median(plain) if plain else None
