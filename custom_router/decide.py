@@ -66,6 +66,7 @@ def decide(
         tier=ladder.tier,
         served=served,
         causes=tuple(dict.fromkeys(causes)),
+        set_by=ladder.set_by,
         p_ok={tier.value: round(p, 6) for tier, p in scores.p_ok.items()} if scores else {},
         complexity=scores.complexity if scores else 10.0 * ladder.tier.rank / (len(TIERS) - 1),
         ood=scores.ood if scores else 0.0,
@@ -84,15 +85,16 @@ class _Ladder:
     def __init__(self) -> None:
         self.tier = Tier.SIMPLE
         self.causes: list[Cause] = []
+        self.set_by = Cause.SCORE
 
     def propose(self, tier: Tier, cause: Cause) -> None:
         self.tier = tier
+        self.set_by = cause
         self.causes.append(cause)
 
     def raise_to(self, tier: Tier, cause: Cause) -> None:
         if tier.rank > self.tier.rank:
-            self.tier = tier
-            self.causes.append(cause)
+            self.propose(tier, cause)
 
 
 def _propose(

@@ -41,12 +41,14 @@ class Decision:
     """The outcome for one request.
 
     `tier` is what the policy wants; `served` is what answers (the default tier in shadow and off). `causes` are
-    in the order in which they moved or confirmed the tier. `complexity` is on 0..10.
+    in the order in which they moved or confirmed the tier, `set_by` the one that had the last word.
+    `complexity` is on 0..10.
     """
 
     tier: Tier
     served: Tier
     causes: tuple[Cause, ...]
+    set_by: Cause
     p_ok: dict[str, float]
     complexity: float
     ood: float

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.multiprocess import MultiProcessCollector
 
 DECISIONS = Counter(
-    "tier_router_decisions_total", "Routed requests by the tier decided, its first cause and domain.",
+    "tier_router_decisions_total", "Routed requests by the tier decided, the cause that had the last word, and domain.",
     ["tier", "cause", "domain"],
 )  # fmt: skip
 OUTCOMES = Counter("tier_router_requests_total", "Finished routed requests.", ["tier", "status"])

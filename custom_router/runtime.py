@@ -131,7 +131,7 @@ class Runtime:
         metrics.OVERHEAD.observe(overhead_s)
         metrics.DECISIONS.labels(
             decision.tier.value,
-            decision.causes[0].value if decision.causes else "none",
+            decision.set_by.value,
             decision.domain.name if decision.domain else "none",
         ).inc()
         return token, pending, decision
@@ -212,7 +212,9 @@ def undecided(policy: Policy, caller: Caller) -> Decision:
     off = replace(policy, document=policy.document.model_copy(update={"mode": Mode.OFF}))
     view = RequestView.from_chat({"messages": [{"role": "user", "content": ""}]})
     plain = decide(view, None, caller, off)
-    return replace(plain, causes=(Cause.ENGINE_ERROR, *plain.causes[1:]), mode=policy.document.mode)
+    return replace(
+        plain, causes=(Cause.ENGINE_ERROR, *plain.causes[1:]), set_by=Cause.ENGINE_ERROR, mode=policy.document.mode
+    )
 
 
 def _note_served(pending: Pending, served: Served) -> None:

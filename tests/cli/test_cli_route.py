@@ -37,7 +37,7 @@ def test_a_decision_has_the_fields_of_the_contract(policy: Path) -> None:
     assert decision["id"] == "a"
     assert decision["tier"] == "frontier"
     assert decision["domain"] == {"name": "finance", "score": 1.0, "rule": "term:mortgage"}
-    assert decision["causes"] == ["domain_rule"]
+    assert decision["causes"] == ["score", "domain_rule"]
     assert decision["policy_version"] == Policy.load(policy).version
 
 

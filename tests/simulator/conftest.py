@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import openai
 import pytest
-from simulator_calls import http
+from tests.simulator.simulator_calls import http
 
 from custom_router.simulator import ModelSpec, Simulator, SimulatorConfig
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from simulator_calls import http
+from tests.simulator.simulator_calls import http
 
 from custom_router.simulator import Simulator
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
-from simulator_calls import ask, seen
+from tests.simulator.simulator_calls import ask, seen
 
 from custom_router.simulator import Simulator
 

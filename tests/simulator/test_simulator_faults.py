@@ -6,7 +6,7 @@ import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
-from simulator_calls import ask, http, seen
+from tests.simulator.simulator_calls import ask, http, seen
 
 from custom_router.simulator import Simulator
 

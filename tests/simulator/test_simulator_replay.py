@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from simulator_calls import ask
+from tests.simulator.simulator_calls import ask
 
 from custom_router.simulator import Simulator, SimulatorConfig
 from custom_router.simulator.replay import ReplayRow, load_replay

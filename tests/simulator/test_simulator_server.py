@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from simulator_calls import http
+from tests.simulator.simulator_calls import http
 
 from custom_router.simulator import ModelSpec, Simulator, SimulatorConfig, load_config
 

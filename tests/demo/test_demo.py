@@ -1,0 +1,151 @@
+"""The demo's own logic, and the demo itself run as a newcomer runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from custom_router.bundle import CONFIG, bundle_root
+from custom_router.demo.serve import missing_variables
+from custom_router.demo.simulated import simulate_providers
+from custom_router.demo.stack import free_port
+from custom_router.demo.summary import summarise, typical_ms
+from custom_router.demo.traffic import Answer, DemoPrompt, demo_prompts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def answer(tier: str, cause: str, ms: float, *, error: str | None = None, before: str | None = None) -> Answer:
+    headers = {"x-router-tier": tier, "x-router-cause": cause}
+    return Answer(DemoPrompt("p", "plain", before), headers, "text", ms, error)
+
+
+def record(tier: str, total: float | None, baseline: float | None, status: str = "ok") -> dict[str, object]:
+    saved = None if total is None or baseline is None else baseline - total
+    return {
+        "tier": tier,
+        "cost": {"total": total, "frontier_baseline": baseline, "saved": saved},
+        "outcome": {"status": status},
+    }
+
+
+def test_summary_adds_up() -> None:
+    answers = [
+        answer("simple", "score", 10.0),
+        answer("simple", "score,provider_fallback", 50.0),
+        answer("frontier", "domain_rule", 30.0, before="opening"),
+        answer("", "", 5.0, error="APIError"),
+    ]
+    records = [
+        record("simple", 1.0, 10.0),
+        record("simple", 2.0, 20.0),
+        record("frontier", 30.0, 30.0),
+        record("frontier", None, None),
+        record("medium", None, None, status="error"),
+    ]
+    assert summarise(answers, records).as_json() == {
+        "requests": 5,
+        "failed": 1,
+        "tiers": {"frontier": 2, "simple": 2},
+        "cost": 33.0,
+        "frontier_cost": 60.0,
+        "saved": 27.0,
+        "failover_ms": 50.0,
+    }
+    assert typical_ms(answers, "simple") == 10.0
+    assert typical_ms(answers, "medium") is None
+
+
+def test_prompts_are_about_sixty_and_sent_in_every_form() -> None:
+    prompts = demo_prompts()
+    assert 55 <= len(prompts) <= 70
+    assert len({p.prompt for p in prompts}) == len(prompts)
+    forms = {p.form for p in prompts}
+    assert forms >= {"plain", "stream", "tools", "json", "image", "follow_up", "messages", "responses", "completion"}
+    assert all(p.before for p in prompts if p.form == "follow_up")
+
+
+def test_simulated_configuration_changes_addresses_and_nothing_else() -> None:
+    given = yaml.safe_load((bundle_root() / CONFIG).read_text(encoding="utf-8"))
+    before = json.dumps(given)
+    changed = simulate_providers(given, "http://127.0.0.1:1", lambda model: {})
+    assert json.dumps(given) == before
+    for old, new in zip(given["model_list"], changed["model_list"], strict=True):
+        assert new["model_name"] == old["model_name"]
+        assert new["litellm_params"]["api_base"].startswith("http://127.0.0.1:1/")
+        assert new["litellm_params"]["api_key"] == "simulated"
+        kept = {"order", "timeout", "input_cost_per_token", "output_cost_per_token"}
+        assert {k: new["litellm_params"][k] for k in kept} == {k: old["litellm_params"][k] for k in kept}
+    assert changed["router_settings"] == given["router_settings"]
+    assert changed["litellm_settings"] == given["litellm_settings"]
+
+
+def test_missing_variables_are_named_once_and_comments_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRESENT", "x")
+    monkeypatch.delenv("ABSENT", raising=False)
+    text = "a: os.environ/PRESENT\nb: os.environ/ABSENT\n# c: os.environ/COMMENTED\nd: 'os.environ/ABSENT'\n"
+    assert missing_variables(text) == ["ABSENT"]
+
+
+def test_serving_without_keys_names_them_and_offers_the_demo() -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and not k.endswith("_API_BASE")}
+    environment.pop("LITELLM_MASTER_KEY", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "custom_router.demo.serve"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    for name in ("DEEPSEEK_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "LITELLM_MASTER_KEY"):
+        assert name in done.stderr
+    assert "scripts/demo" in done.stderr
+
+
+def test_the_demo_runs_to_its_end(tmp_path: Path) -> None:
+    """All 60 prompts through the real proxy, one provider killed halfway; the last line is the summary."""
+    done = subprocess.run(
+        [sys.executable, "-m", "custom_router.demo", "--exit", "--port", "0", "--workdir", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads(done.stdout.strip().splitlines()[-1])
+    assert list(summary) == ["requests", "failed", "tiers", "cost", "frontier_cost", "saved", "failover_ms"]
+    assert summary["failed"] == 0
+    assert sum(summary["tiers"].values()) == summary["requests"]
+    assert 0 < summary["cost"] < summary["frontier_cost"]
+    assert summary["saved"] == pytest.approx(summary["frontier_cost"] - summary["cost"], abs=1e-5)
+    assert summary["failover_ms"] > 0
+    segments = list((tmp_path / "var" / "records").glob("*.jsonl"))
+    lines = [json.loads(line) for segment in segments for line in segment.read_bytes().splitlines()]
+    assert len(lines) == summary["requests"]
+
+
+def test_serve_simulated_says_ready_and_stops_on_a_signal(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "custom_router.demo.serve", "--simulated", "--port", str(port)]
+    environment = {k: v for k, v in os.environ.items() if k != "LITELLM_MASTER_KEY"}
+    child = subprocess.Popen(
+        [*command, "--workdir", str(tmp_path), "--latency-scale", "0"],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == "ready"
+        response = httpx.post(
+            f"http://127.0.0.1:{port}/v1/chat/completions",
+            headers={"Authorization": "Bearer sk-local"},
+            json={"model": "auto", "messages": [{"role": "user", "content": "Say hi."}]},
+            timeout=60,
+        )
+        assert response.status_code == 200
+        assert response.headers["x-router-tier"]
+    finally:
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(30) == 0
+        child.stdout.close()
