@@ -78,9 +78,14 @@ class RequestView:
 
     @property
     def searched(self) -> str:
-        """The text that domain rules look at: system prompt, every user turn and the last turn, bounded."""
+        """The text that domain rules look at: system prompt, the last eight earlier user turns and the last turn.
+
+        Head and tail of each, 48,000 characters together at most. Earlier turns get half the room, having had all
+        of it when they were the last.
+        """
         turns = [t.text for t in self.history if t.role == "user"][-8:]
-        return "\n".join(head_and_tail(part, 8_000) for part in (self.system, *turns, self.text) if part)
+        parts = [(self.system, 8_000), *((turn, 4_000) for turn in turns), (self.text, 8_000)]
+        return "\n".join(head_and_tail(part, limit) for part, limit in parts if part)
 
     def fingerprint(self, tenant: str) -> str:
         """Identify the conversation: tenant, system prompt and opening user turn, hashed (hex, 32 digits)."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from custom_router.domains.base import DomainMatch
 from custom_router.domains.rules import DomainRules
+from custom_router.domains.text import RuleText
 from custom_router.policy.caller import Caller
 from custom_router.policy.schema import DomainPolicy
 from custom_router.tiers import Tier, lower
@@ -30,10 +31,11 @@ def matched_by_rules(
 ) -> list[DomainMatch]:
     """Domains whose rules match `text`. `deadline_s` is the time that all domains share, in seconds."""
     end = time.monotonic() + deadline_s
+    read = RuleText.of(text)
     return [
         match
         for name, compiled in rules.items()
-        if applies(domains[name], caller) and (match := compiled.match(text, end - time.monotonic())) is not None
+        if applies(domains[name], caller) and (match := compiled.match(read, end - time.monotonic())) is not None
     ]
 
 
