@@ -1,68 +1,56 @@
-"""A domain's regular expressions: compiled with a clear refusal, searched with a deadline."""
+"""A domain's regular expressions, in RE2, which takes time in proportion to the text whatever the expression."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
+from typing import Any
 
-import regex
+import re2
 
-from custom_router.domains.openings import openings
-from custom_router.domains.words import automaton
+_OPTIONS = re2.Options()
+_OPTIONS.case_sensitive = False
+_OPTIONS.log_errors = False
+# RE2 knows ASCII letters as word characters: beside any other letter `\b` would silently never match.
+_BOUNDARY_BESIDE_LETTER = re.compile(r"\\b(?:\(\?:|\()*[^\x00-\x7f]|[^\x00-\x7f]\)*\\b")
 
-_TRIED_ALONE = 128
-"""Trying an expression at one place costs as much as searching about this many characters."""
+
+def compile_pattern(text: str) -> Any:
+    """Compile one regular expression in RE2's syntax, ignoring case.
+
+    Raises `ValueError` naming the expression, the fault and the mend.
+    """
+    if _BOUNDARY_BESIDE_LETTER.search(text):
+        raise ValueError(
+            f"{text!r}: \\b knows ASCII letters only and would never match there; "
+            "leave it out, or list the words under `terms`, which know every script"
+        )
+    try:
+        return re2.compile(text, _OPTIONS)
+    except (re2.error, UnicodeError) as error:
+        reason = error.args[0] if error.args else error
+        fault = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
+        raise ValueError(
+            f"{text!r} is not a regular expression of RE2: {fault}. Correct it (RE2 has no look-around and no "
+            "back-references), put a backslash before a character meant literally, or list the words under `terms`"
+        ) from error
 
 
 class Patterns:
     """Regular expressions in order. Threads may share it."""
 
-    def __init__(self, patterns: Iterable[regex.Pattern[str]]) -> None:
-        self._patterns = tuple(patterns)
-        self._anchored: dict[int, regex.Pattern[str]] = {}
-        owners: dict[str, list[int]] = {}
-        for number, pattern in enumerate(self._patterns):
-            heads = openings(pattern.pattern)
-            if heads:
-                # With a branch that never matches, `regex` knows of no text that every match holds, and does not
-                # look for one through all the rest of the prompt before it tries a place.
-                self._anchored[number] = regex.compile(f"(?!)|{pattern.pattern}", regex.IGNORECASE)
-            for head in heads:
-                owners.setdefault(head, []).append(number)
-        self._owners = list(owners.values())
-        self._automaton = automaton(list(owners)) if owners else None
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = tuple(compile_pattern(pattern) for pattern in patterns)
 
     def search(self, text: str, end: float) -> int | None:
         """The number, from 0, of the first that matches somewhere in the normalised `text`.
 
-        Raises `TimeoutError` when the monotonic clock passes `end`, in seconds.
+        Raises `TimeoutError` when the monotonic clock passes `end`, in seconds, between two expressions.
         """
-        starts = self._starts(text)
         for number, pattern in enumerate(self._patterns):
-            left = _left(end)
-            places = starts.get(number)
-            if places is None or len(places) * _TRIED_ALONE > len(text):
-                matched = pattern.search(text, timeout=left) is not None
-            else:
-                anchored = self._anchored[number]
-                matched = any(anchored.match(text, place, timeout=_left(end)) for place in places)
-            if matched:
+            if time.monotonic() > end:
+                raise TimeoutError
+            if pattern.search(text) is not None:
                 return number
         return None
-
-    def _starts(self, text: str) -> dict[int, list[int]]:
-        """Where each expression that has openings may match."""
-        if self._automaton is None or "ı" in text:  # `regex` alone holds a dotless i equal to i
-            return {}
-        starts: dict[int, list[int]] = {number: [] for number in self._anchored}
-        for head, start, _ in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            for number in self._owners[head]:
-                starts[number].append(start)
-        return starts
-
-
-def _left(end: float) -> float:
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

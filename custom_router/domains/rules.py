@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import regex
-
 from custom_router.domains.base import DomainMatch
 from custom_router.domains.patterns import Patterns
 from custom_router.domains.text import RuleText, normalise, spaced_once
@@ -15,22 +13,6 @@ from custom_router.policy.schema import Rules
 
 # Stands where an exclusion was: neither a word character nor white space, so that nothing matches across it.
 _REMOVED = "\0"
-
-
-def compile_pattern(text: str) -> regex.Pattern[str]:
-    """Compile one regular expression of the `regex` package, ignoring case.
-
-    Raises `ValueError` naming the expression, the position of the fault and the mend.
-    """
-    try:
-        return regex.compile(text, regex.IGNORECASE)
-    except regex.error as error:
-        raise ValueError(
-            f"{text!r} is not a regular expression: {error}. "
-            "Correct it, put a backslash before a character meant literally, or list the words under `terms`"
-        ) from error
-    except (RecursionError, OverflowError, MemoryError) as error:
-        raise ValueError(f"a regular expression of {len(text)} characters is too deeply nested: split it") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +37,7 @@ class DomainRules:
             name=name,
             _words=WholeWords(list(labels), list(exclusions)),
             _labels=tuple(labels.values()),
-            _patterns=Patterns(compile_pattern(pattern) for pattern in rules.patterns),
+            _patterns=Patterns(rules.patterns),
         )
 
     def match(self, text: str | RuleText, deadline_s: float) -> DomainMatch | None:

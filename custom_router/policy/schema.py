@@ -95,7 +95,7 @@ class Rules(_Section):
     phrases: tuple[str, ...] = ()
     """Longer expressions; runs of white space match any white space."""
     patterns: tuple[str, ...] = ()
-    """Regular expressions, searched with a time limit; running out of time counts as a match."""
+    """Regular expressions in RE2's syntax (no look-around, no back-references), which cannot run away."""
     exclusions: tuple[str, ...] = ()
     """Expressions removed from the text before matching, such as "river bank" or "law of thermodynamics"."""
 
@@ -110,7 +110,7 @@ class Rules(_Section):
     @field_validator("patterns")
     @classmethod
     def _compiles(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        from custom_router.domains.rules import compile_pattern
+        from custom_router.domains.patterns import compile_pattern
 
         for value in values:
             pattern = compile_pattern(value)
@@ -159,7 +159,9 @@ class LatencyBudget(_Section):
     """Milliseconds each stage may take before the request goes up a tier without it."""
 
     rules: float = Field(default=10.0, gt=0)
-    encoder: float = Field(default=60.0, gt=0)
+    """Domain rules, all domains together. Running out of time counts as a match."""
+    encoder: float = Field(default=150.0, gt=0)
+    """The sentence encoder, its queue included. Too little, and a burst of traffic goes to the frontier."""
 
 
 class CallerLimits(_Section):

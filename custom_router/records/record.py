@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
-import regex
 
 
 @dataclass(slots=True)
@@ -159,7 +159,7 @@ def _storable(value: Any) -> Any:
 
 # An address without its end counts too: the text is cut. The look-behind keeps a long word from being tried anew at
 # each of its letters.
-_SECRETS = regex.compile(r"(?<![\w.+-])[\w.+-]++@[\w.-]+|\b[\w-]{24,}\b|\d")
+_SECRETS = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w.-]+|\b[\w-]{24,}\b|\d")
 TEXT_LIMIT = 4_000
 
 

@@ -66,7 +66,7 @@ def test_a_good_file_loads_and_its_version_names_its_content() -> None:
         (("mode: enforce", "mode: on"), 1, "mode", "'shadow'"),
         (("[mortgage, loan]", "mortgage"), 11, "domains.finance.rules.terms", "mortgage"),
         (("[mortgage, loan]", "[mortgage, '  ']"), 11, "domains.finance.rules.terms", "empty entry"),
-        (("'\\bIBAN\\b'", "'IBAN('"), 12, "domains.finance.rules.patterns", "position"),
+        (("'\\bIBAN\\b'", "'IBAN('"), 12, "domains.finance.rules.patterns", "RE2: missing"),
         (("'\\bIBAN\\b'", "'x*'"), 12, "domains.finance.rules.patterns", "every request"),
         (("[mortgage, loan]", "[mortgage, 7]"), 11, "domains.finance.rules.terms.1", "7"),
         (("  finance:", "  Finance:"), 8, "domains", "lower-case"),
