@@ -15,7 +15,7 @@ import numpy.typing as npt
 from custom_router.classify.base import Scores, Vector
 from custom_router.classify.features import NAMES, surface_features
 from custom_router.classify.typicality import Typicality
-from custom_router.request import RequestView
+from custom_router.request import ENCODED_CHARS, RequestView
 from custom_router.tiers import Tier
 
 Array = npt.NDArray[np.float32]
@@ -113,9 +113,11 @@ _HEAD_ARRAYS = ("vector_weights", "feature_weights", "feature_mean", "feature_sc
 
 
 def _check(path: Path, metadata: dict[str, Any], encoder_version: str) -> None:
-    if metadata.get("format") != FORMAT or tuple(metadata.get("features", ())) != NAMES:
+    made_for = metadata.get("format"), tuple(metadata.get("features", ())), metadata.get("encoded_chars")
+    if made_for != (FORMAT, NAMES, ENCODED_CHARS):
         raise HeadRefused(
-            f"{path} was made by another release (format or features differ). Train it again with scripts/train_head."
+            f"{path} was made by another release (format, features or the length of the encoded view differ). "
+            "Train it again with scripts/train_head."
         )
     if metadata.get("encoder") != encoder_version:
         raise HeadRefused(

@@ -7,14 +7,16 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from custom_router.classify.base import Vector
 from custom_router.request import RequestView, head_and_tail
 from custom_router.signals import Signal
 
-_SCANNED = 1_200
+_SCANNED = 800
 _EDGES = ".,;:!?()[]\"'*"
-_LAST_LATIN = "\u024f"
+_LONG_WORD = 8
+_LAST_LATIN = 0x024F
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _OPTION = re.compile(r"^\s*\(?([A-J])[.:)]\s", re.MULTILINE)
@@ -38,15 +40,37 @@ _REASONING_WORDS = frozenset([
 _NEGATIONS = frozenset(["not", "except", "least", "incorrect", "false", "never", "neither"])
 
 
-def _ascii_kind(c: str) -> int:
-    if c.isdigit():
-        return 0
+DIGIT, UPPER, LETTER, MARK, SPACE = range(5)
+"""Kinds of character; a letter without upper case is `LETTER`."""
+
+
+def _kind(c: str) -> int:
     if c.isalpha():
-        return 1 if c.isupper() else 2
-    return 4 if c.isspace() else 3
+        return UPPER if c.isupper() else LETTER
+    if c > "\x7f":
+        return SPACE
+    return DIGIT if c.isdigit() else SPACE if c.isspace() else MARK
 
 
-_ASCII_KIND = np.array([_ascii_kind(chr(code)) for code in range(128)], np.uint8)
+_KINDS = np.array([_kind(chr(code)) for code in range(0x10000)], np.uint8)
+
+
+def is_letter(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Which of `character_kinds` are letters."""
+    return np.asarray((kinds == UPPER) | (kinds == LETTER))
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """The code point of each character, (len(text),)."""
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), np.uint8).astype(np.uint32)
+    return np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
+
+
+def character_kinds(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    """Kind of each code point, same shape. Beyond ASCII only letters count; beyond the basic plane nothing does."""
+    return np.asarray(_KINDS[np.minimum(codes, 0xFFFF)])
+
 
 NAMES: tuple[str, ...] = (
     "length", "words", "word_length", "long_words", "lines", "sentence_length",
@@ -67,20 +91,21 @@ def surface_features(view: RequestView) -> Vector:
     words = stripped.split()
     plain = [word.strip(_EDGES) for word in stripped.lower().split()]
     shape = _char_shape(text)
-    options = set(_OPTION.findall(text)) if "\n" in text else set()
-    listed = len(options) if len(options) > 1 else 0
-    first_option = _OPTION.search(text) if listed else None
+    options = list(_OPTION.finditer(text)) if "\n" in text else []
+    distinct = len({option[1] for option in options})
+    listed = distinct if distinct > 1 else 0
+    first_option = options[0] if listed else None
     stem = text[: first_option.start()].strip() if first_option else stripped
     sentences = max(1, stripped.count(".") + stripped.count("?") + stripped.count("!"))
     values = [
         math.log1p(len(view.text)) / 5.0,
         math.log1p(len(words)) / 4.0,
         min(len(stripped) / max(len(words), 1), 20.0) / 5.0,
-        sum(len(word) > 8 for word in words) / max(len(words), 1),
+        sum(map(_LONG_WORD.__lt__, map(len, words))) / max(len(words), 1),
         math.log1p(text.count("\n")) / 3.0,
         math.log1p(len(words) / sentences) / 3.0,
         shape.digits,
-        math.log1p(len(_NUMBER.findall(text))) / 3.0,
+        math.log1p(len(_NUMBER.findall(text)) if shape.digits else 0) / 3.0,
         shape.capitals,
         shape.punctuation,
         shape.non_latin,
@@ -88,7 +113,7 @@ def surface_features(view: RequestView) -> Vector:
         float(bool(stem) and stem[-1].isalnum()),
         float("___" in text),
         float(not _NEGATIONS.isdisjoint(plain)),
-        math.log1p(sum(word in _REASONING_WORDS for word in plain) + ("step by step" in text)),
+        math.log1p(sum(map(_REASONING_WORDS.__contains__, plain)) + ("step by step" in text)),
         listed / 10.0,
         math.log1p((len(text) - first_option.start()) / listed) / 5.0 if first_option else 0.0,
         *(float(bool(pattern.match(stripped))) for pattern in _OPENER.values()),
@@ -110,17 +135,16 @@ class _CharShape:
 
 
 def _char_shape(text: str) -> _CharShape:
-    codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
-    ascii_kinds = _ASCII_KIND[codes[codes < 128]]
-    beyond = [c for c in text if c > "\x7f" and c.isalpha()] if len(ascii_kinds) < len(codes) else []
-    digits, upper, lower, marks = np.bincount(ascii_kinds, minlength=5)[:4].tolist()
-    letters = max(upper + lower + len(beyond), 1)
+    codes = code_points(text)
+    kinds = character_kinds(codes)
+    digits, upper, lower, marks = np.bincount(kinds, minlength=5)[:4].tolist()
+    letters = max(upper + lower, 1)
     length = max(len(text), 1)
     return _CharShape(
         digits=digits / length,
         punctuation=marks / length,
-        capitals=(upper + sum(c.isupper() for c in beyond)) / letters,
-        non_latin=sum(c > _LAST_LATIN for c in beyond) / letters,
+        capitals=upper / letters,
+        non_latin=int((is_letter(kinds) & (codes > _LAST_LATIN)).sum()) / letters if not text.isascii() else 0.0,
     )
 
 

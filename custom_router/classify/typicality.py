@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custom_router.classify.base import Vector
+from custom_router.classify.features import character_kinds, code_points, is_letter
 from custom_router.request import RequestView
 
 Array = npt.NDArray[np.float32]
@@ -21,21 +22,16 @@ KINDS = 28
 _PRIOR_PAIRS = 15.0
 
 
-def _ascii_letter(code: int) -> int:
-    c = chr(code).lower()
-    return ord(c) - ord("a") if c.isalpha() else _BETWEEN
-
-
-_LETTER = np.array([_ascii_letter(code) for code in range(128)], np.uint8)
+_LETTER = np.array([ord(c) - ord("a") if c.isalpha() else _BETWEEN for c in map(str.lower, map(chr, range(128)))])
 
 
 def letter_pairs(text: str) -> npt.NDArray[np.intp]:
     """Neighbouring letter kinds of the first 400 characters, as indices into a flat (KINDS * KINDS) table."""
-    head = text[:_LETTER_CHARS]
-    codes = np.frombuffer(head.encode("utf-32-le", "replace"), np.uint32)
-    kinds = _LETTER[np.minimum(codes, 127)].astype(np.intp)
-    for at in np.flatnonzero(codes > 127):
-        kinds[at] = _FOREIGN if chr(codes[at]).isalpha() else _BETWEEN
+    codes = code_points(text[:_LETTER_CHARS])
+    kinds = _LETTER[np.minimum(codes, 127)]
+    beyond = np.flatnonzero(codes > 127)
+    if len(beyond):
+        kinds[beyond] = np.where(is_letter(character_kinds(codes[beyond])), _FOREIGN, _BETWEEN)
     return np.asarray(kinds[:-1] * KINDS + kinds[1:], np.intp)
 
 

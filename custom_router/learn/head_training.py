@@ -1,9 +1,9 @@
-"""Fits the embedding head: a difficulty direction that holds within every source, calibrated out of source.
+"""Fits the embedding head's difficulty direction: one that holds within every source.
 
 What public outcomes teach across sources is small, so the recipe is the plainest that was best leave-one-source-out:
 ridge regression of difficulty, features and target centred within each source (so that it cannot learn which source
 a prompt is from), every source weighted by the root of its size, multiple-choice prompts also shown without their
-options. Calibration is fitted on predictions for sources that the fit had not seen.
+options. `head_calibration` then fits probabilities on predictions for sources that the fit had not seen.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from custom_router.classify.embedding import DIMENSION, Head
 from custom_router.classify.features import NAMES, surface_features
+from custom_router.learn.head_calibration import SEED_GROUP, group_weights
 from custom_router.learn.matrix import Encode, Outcomes, without_options
 from custom_router.learn.seed_prompts import LABELS, SEEDS
 from custom_router.request import RequestView
@@ -26,9 +27,6 @@ Floats = npt.NDArray[np.float64]
 RIDGE = 1.0
 VECTOR_SCALE = 0.3
 """How strongly the vector counts beside the surface features before ridge shrinks both."""
-SEED_GROUP = "seed"
-SEED_SHARE = 0.2
-"""The seeds' share of all weight, in the fit of the direction and in calibration."""
 _UNUSED = ("turns", "tools", "system", "context", "signal_tools", "signal_attachment", "signal_json")
 """Features that no training prompt shows: their weight stays zero."""
 
@@ -94,16 +92,6 @@ def training_set(outcomes: Outcomes, encode: Encode) -> TrainingSet:
     )
 
 
-def group_weights(group: npt.NDArray[np.str_], seed_share: float = SEED_SHARE) -> Floats:
-    """Row weights (n,) summing to 1: a source counts as the root of its size, the seeds as `seed_share`."""
-    names, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
-    weight = np.sqrt(counts.astype(np.float64))
-    seeds = names == SEED_GROUP
-    weight[~seeds] *= (1.0 - seed_share if seeds.any() else 1.0) / weight[~seeds].sum()
-    weight[seeds] = seed_share
-    return np.asarray((weight / counts)[inverse] / weight.sum())
-
-
 def fit_direction(data: TrainingSet, rows: npt.NDArray[np.bool_]) -> Head:
     """Ridge of within-source difficulty on the rows given; the calibration is left at p_ok = 1/2."""
     prompts, stems = data.prompts.where(rows), data.stems.where(rows)
@@ -145,34 +133,3 @@ def out_of_source(data: TrainingSet, folds: int = 5) -> Floats:
         head = fit_direction(data, ~part)
         predicted[part] = head.difficulty(data.prompts.vectors[part], data.prompts.features[part])
     return predicted
-
-
-def calibrate(difficulty: Floats, labels: Floats, weight: Floats, steps: int = 50) -> Floats:
-    """Intercept and slope (2, 2) for simple and medium, by weighted logistic regression (Newton) on soft labels.
-
-    A slope that would make harder prompts safer is set to zero: then the base rate is all that is known.
-    """
-    fitted = np.zeros((2, 2))
-    for tier in range(2):
-        known = ~np.isnan(labels[:, tier])
-        x = np.column_stack([np.ones(known.sum()), -difficulty[known]])
-        y, w = labels[known, tier], weight[known]
-        for columns in ([0, 1], [0]):
-            beta = _newton(x[:, columns], y, w / w.sum(), steps)
-            fitted[tier, columns] = beta
-            if fitted[tier, 1] >= 0.0:
-                break
-            fitted[tier] = 0.0
-    return fitted
-
-
-def _newton(x: Floats, y: Floats, w: Floats, steps: int) -> Floats:
-    beta = np.zeros(x.shape[1])
-    for _ in range(steps):
-        p = 1.0 / (1.0 + np.exp(-x @ beta))
-        curvature = x.T @ (x * (w * p * (1.0 - p))[:, None]) + 1e-9 * np.eye(len(beta))
-        step = np.linalg.solve(curvature, x.T @ (w * (y - p)))
-        beta += step
-        if np.abs(step).max() < 1e-10:
-            break
-    return beta

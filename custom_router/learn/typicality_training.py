@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from custom_router.classify.typicality import KINDS, Typicality, letter_pairs
-from custom_router.learn.head_training import Prompts, group_weights
+from custom_router.learn.head_calibration import group_weights
+from custom_router.learn.head_training import Prompts
 
 Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
