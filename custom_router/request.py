@@ -12,8 +12,9 @@ from custom_router.signals import Signal, detect_signals
 
 TEXT_LIMIT = 200_000
 """Characters of one text that are looked at; longer texts keep their head and tail. Length is counted whole."""
-ENCODED_CHARS = 1_200
-"""Characters of the bounded view given to an encoder: about MiniLM's 256 tokens."""
+ENCODED_CHARS = 480
+"""Characters of the bounded view given to an encoder, some 100 tokens. More costs the encoder's one thread in
+proportion and told the models nothing measurable (docs/classifier.md)."""
 _CHARS_PER_TOKEN = 4
 _NESTING = 8
 """Tool results inside tool results that are looked into; no API nests them deeper than two."""
