@@ -72,7 +72,7 @@ def decide(
         ood=scores.ood if scores else 0.0,
         source=scores.source if scores else "none",
         domain=domain,
-        gate_bypass=bool(rule and rule.gate == "bypass") or not caller.gate,
+        gate_bypass=bool(rule and rule.gate == "bypass") or caller.gate is False,
         cache=min((caller.cache, rule.cache if rule else CacheScope.TEAM), key=_SCOPES.index),
         mode=document.mode,
         policy_version=policy.version,

@@ -66,8 +66,13 @@ class RouterEngine:
         *,
         load_encoder: Callable[[], Encoder] = MiniLMEncoder.load,
         fallback: Policy | None = None,
+        accept: Callable[[Policy], None] = lambda policy: None,
     ) -> None:
-        """Loads no model yet. A file that cannot be used raises `PolicyError`, unless a `fallback` may serve."""
+        """Loads no model yet. A file that cannot be used raises `PolicyError`, unless a `fallback` may serve.
+
+        `accept` may refuse a policy for the surroundings' reasons, by raising `PolicyError`.
+        """
+        self._accept = accept
         self._installed: _Installed | None = None
         self._models: _Models | None = None
         self.watcher = PolicyWatcher(path, self._install, fallback=fallback)
@@ -196,6 +201,7 @@ class RouterEngine:
         self._models = _Models.load(encoder)
 
     def _install(self, policy: Policy) -> None:
+        self._accept(policy)
         domains = policy.document.domains
         unknown = [
             name for name, rule in domains.items() if rule.threshold is not None and name not in DomainModel.shipped()

@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,13 +81,13 @@ class Runtime:
         self.pending = PendingRecords()
 
     @classmethod
-    def serve(cls, policy_path: str | Path) -> Runtime:
+    def serve(cls, policy_path: str | Path, accept: Callable[[Policy], None] = lambda policy: None) -> Runtime:
         """Start a router for a policy file, in the background where it can be; `close` it at the end.
 
         A policy that cannot be used does not stop the proxy: everything goes to the frontier, `/router/health` says
-        why, and a mended file applies.
+        why, and a mended file applies. `accept` may refuse a policy, by raising `PolicyError`.
         """
-        engine = RouterEngine(policy_path, fallback=Policy.safe(str(policy_path)))
+        engine = RouterEngine(policy_path, fallback=Policy.safe(str(policy_path)), accept=accept)
         settings = engine.policy.document.records
         sink = JsonLinesSink(
             settings.directory,

@@ -176,10 +176,10 @@ async def test_a_domain_limited_to_a_team_leaves_others_alone(make: Make) -> Non
     assert (await engine.decide(view, Caller(team_alias="bank"), tenant="c")).tier is Tier.FRONTIER
 
 
-async def test_a_pattern_that_runs_out_of_time_counts_as_a_match(make: Make) -> None:
-    slow = "domains: {slow: {rules: {patterns: ['(a|a|aa)+$']}}}\nlatency_budget_ms: {rules: 5}\n"
-    engine = make_without_patience(make, CONSTANT + slow)
-    decision = await engine.decide(chat("a" * 4_000 + "b"))
+async def test_rules_that_run_out_of_time_count_as_a_match(make: Make) -> None:
+    late = "domains: {slow: {rules: {patterns: ['tax']}}}\nlatency_budget_ms: {rules: 0.000001}\n"
+    engine = make_without_patience(make, CONSTANT + late)
+    decision = await engine.decide(chat("hello"))
     assert decision.tier is Tier.FRONTIER
     assert Cause.RULES_TIMEOUT in decision.causes
 

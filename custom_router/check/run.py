@@ -7,13 +7,14 @@ from typing import Any
 
 import yaml
 
-from custom_router.check import keys, prices, tiers, traffic
+from custom_router.check import domains, keys, prices, tiers, traffic
 from custom_router.check.config import Config, parse_config
 from custom_router.check.finding import CheckFinding, Severity
 from custom_router.check.subject import Outside, Subject, is_deployment, list_deployments
 from custom_router.policy.load import Policy, PolicyError
 
 _RULES: tuple[Callable[[Subject], Iterator[CheckFinding]], ...] = (
+    domains.known_to_model,
     tiers.groups_exist,
     tiers.second_provider,
     tiers.timeouts,

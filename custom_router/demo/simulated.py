@@ -27,6 +27,8 @@ def simulate_providers(config: Mapping[str, Any], simulator_url: str, facts: Mod
     changed: dict[str, Any] = deepcopy(dict(config))
     entries = changed.get("model_list") or []
     for entry, deployment in zip(entries, read_deployments(entries, facts), strict=True):
+        if deployment.model.startswith("auto_router/"):
+            continue  # a router of LiteLLM's own, no provider
         params = entry["litellm_params"]
         name = deployment.model.split("/", 1)[-1]
         hosted = deployment.model.startswith("hosted_vllm/")

@@ -42,9 +42,9 @@ _CLIENT_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fa
 class LiteLLMAdapter:
     """LiteLLM's hooks in terms of `Runtime`. Every method tolerates whatever LiteLLM hands it."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, deployments: DeploymentTable | None = None) -> None:
         self.runtime = runtime
-        self._deployments = DeploymentTable()
+        self._deployments = deployments or DeploymentTable()
 
     async def pre_call(
         self, data: MutableMapping[str, Any], user: Any, call_type: str

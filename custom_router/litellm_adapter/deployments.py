@@ -11,9 +11,10 @@ import litellm
 
 from custom_router.decision import NO_LIMITS, Capability
 from custom_router.deployments import Deployment, capabilities, frontier_price, read_deployments
+from custom_router.policy import Finding, Policy, PolicyError
 from custom_router.policy.schema import Tiers
 from custom_router.records.cost import Price
-from custom_router.tiers import Tier
+from custom_router.tiers import TIERS, Tier
 
 _REFRESH_SECONDS = 10.0
 
@@ -55,6 +56,23 @@ class DeploymentTable:
                 self._facts = None
                 self._read_at = time.monotonic()
         return self._list
+
+    def refuse_unknown_groups(self, policy: Policy) -> None:
+        """Raise `PolicyError` for a tier whose model group LiteLLM does not have: all its requests would fail.
+
+        Before LiteLLM has started nothing is known, and nothing is refused.
+        """
+        groups = {deployment.group for deployment in self.all()}
+        tiers = policy.document.tiers
+        unknown = [tier for tier in TIERS if groups and tiers[tier].model not in groups]
+        if unknown:
+            mend = f"LiteLLM has {', '.join(sorted(groups))}"
+            raise PolicyError(
+                [
+                    Finding(policy.source, 0, f"tiers.{tier}.model", f"no model group {tiers[tier].model!r}; {mend}")
+                    for tier in unknown
+                ]
+            )
 
     def tier_facts(self, tiers: Tiers) -> TierFacts:
         """What the tiers of a policy can take and cost; worked out once for each policy and reading."""

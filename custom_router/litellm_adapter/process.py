@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
+from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.routes import build_routes
 from custom_router.runtime import Runtime
 
@@ -29,7 +30,8 @@ def connect(hook_file: str) -> LiteLLMAdapter:
     path = Path(os.environ.get("TIER_ROUTER_POLICY") or beside).resolve()
     with _connecting:
         if path not in _connected:
-            adapter = LiteLLMAdapter(Runtime.serve(path))
+            deployments = DeploymentTable()
+            adapter = LiteLLMAdapter(Runtime.serve(path, deployments.refuse_unknown_groups), deployments)
             _connected[path] = adapter
             _mount_routes(adapter.runtime)
             atexit.register(_close, adapter.runtime)

@@ -22,7 +22,8 @@ class Caller:
     max_tier: Tier = Tier.FRONTIER
     min_tier: Tier = Tier.SIMPLE
     cache: CacheScope = CacheScope.TEAM
-    gate: bool = True
+    gate: bool | None = None
+    """Whether the gate was asked for or declined; None for neither, which means gated."""
     domain: str | None = None
     experiment: str | None = None
     log_text: LogText = "off"
@@ -99,7 +100,8 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
     if (scope := member("cache", CacheScope, CacheScope.OFF)) is not None:
         caller = replace(caller, cache=min(caller.cache, CacheScope(scope), key=_SCOPES.index))
     if (gate := member("gate", ("on", "off"), "on")) is not None:
-        caller = replace(caller, gate=gate == "on")
+        # A key may decline the gate, unless its team asked for it.
+        caller = replace(caller, gate=gate == "on" or caller.gate is True)
     if (text := member("log_text", _LOG_TEXT, "off")) is not None:
         narrowed = _LOG_TEXT[min(_LOG_TEXT.index(caller.log_text), [str(x) for x in _LOG_TEXT].index(text))]
         caller = replace(caller, log_text=narrowed)
@@ -110,7 +112,10 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
             if bound is None or policy.domains[domain].tier.rank > bound.rank:
                 caller = replace(caller, domain=domain)
         else:
-            problems.append(f"{owner}: domain is {_brief(domain)}, not one of {sorted(policy.domains)}")
+            # Which tier the binding was to secure is not known, so it is the highest that the caller may have.
+            caller = replace(caller, min_tier=Tier.FRONTIER)
+            known = sorted(policy.domains)
+            problems.append(f"{owner}: domain is {_brief(domain)}, not one of {known}; read as the highest tier")
     if (experiment := settings.get("experiment")) is not None:
         if isinstance(experiment, str) and len(experiment) <= 64:
             caller = replace(caller, experiment=experiment)

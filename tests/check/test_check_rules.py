@@ -21,6 +21,13 @@ def test_a_tier_without_a_model_group(bundle: Bundle) -> None:
     assert "tier-medium" in finding.mend
 
 
+def test_a_threshold_for_a_domain_that_the_model_does_not_know(bundle: Bundle) -> None:
+    bundle.policy["domains"] = {"medical": {"threshold": 0.3, "rules": {"terms": ["insulin"]}}}
+    (finding,) = bundle.findings()
+    assert (finding.severity, finding.path) == ("error", "domains.medical.threshold")
+    assert "finance" in finding.message
+
+
 def test_a_tier_with_one_deployment(bundle: Bundle) -> None:
     del bundle.config["model_list"][3]
     assert "one provider only (beta)" in bundle.only().message

@@ -113,6 +113,11 @@ def test_policy_edits_apply_and_bad_ones_are_refused(own: Proxy) -> None:
     assert own.chat(EASY).headers["x-router-policy"] == record["policy_version"]
     assert "tier_router_policy_reload_failures_total 1.0" in own.http.get("/router/metrics").text
 
+    elsewhere = {**good["tiers"], "simple": {**good["tiers"]["simple"], "model": "tier-typo"}}
+    policy.write_text(yaml.safe_dump({**good, "tiers": elsewhere}), encoding="utf-8")
+    wait_until(lambda: any("tier-typo" in finding for finding in own.health()["policy"]["findings"]), 5)
+    assert own.chat(EASY).status_code == 200
+
     policy.write_text(yaml.safe_dump({**good, "mode": "off"}), encoding="utf-8")
     wait_until(lambda: own.health()["policy"]["findings"] == [], 5)
     off = own.chat(EASY)

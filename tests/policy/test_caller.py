@@ -167,3 +167,18 @@ def test_headers_change_nothing_but_their_own_wishes(tier: str, domain: str, cac
         cache if known[2] else None,
     )
     assert (Cause.HEADER_INVALID in with_headers.causes) == (not all(known))
+
+
+def test_a_key_cannot_decline_the_gate_that_its_team_asked_for() -> None:
+    assert resolve_caller(POLICY, team_settings={"gate": "on"}, key_settings={"gate": "off"}).gate is True
+    assert resolve_caller(POLICY, team_settings={"gate": "off"}, key_settings={"gate": "on"}).gate is True
+    assert resolve_caller(POLICY, key_settings={"gate": "off"}).gate is False
+    assert resolve_caller(POLICY).gate is None
+
+
+def test_a_binding_to_an_unknown_domain_goes_up_not_away() -> None:
+    bound = resolve_caller(POLICY, key_settings={"domain": "finanze"})
+    assert bound.min_tier is Tier.FRONTIER
+    assert Cause.CALLER_POLICY_MALFORMED in bound.causes
+    capped = resolve_caller(POLICY, team_settings={"max_tier": "medium"}, key_settings={"domain": ["finance"]})
+    assert (capped.min_tier, capped.max_tier) == (Tier.MEDIUM, Tier.MEDIUM)

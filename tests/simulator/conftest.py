@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import openai
 import pytest
-from tests.simulator.simulator_calls import http
 
 from custom_router.simulator import ModelSpec, Simulator, SimulatorConfig
+from tests.simulator.simulator_calls import http
 
 CONFIG = SimulatorConfig(
     models={

@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.simulator.simulator_calls import http
 
 from custom_router.simulator import Simulator
+from tests.simulator.simulator_calls import http
 
 USER = {"role": "user", "content": "hello"}
 

@@ -8,6 +8,7 @@ import jsonschema  # type: ignore[import-untyped]
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
+
 from tests.simulator.simulator_calls import ask
 
 WEATHER: Any = {

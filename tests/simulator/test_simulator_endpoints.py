@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
-from tests.simulator.simulator_calls import ask, seen
 
 from custom_router.simulator import Simulator
+from tests.simulator.simulator_calls import ask, seen
 
 LOOKUP: Any = {
     "type": "function",

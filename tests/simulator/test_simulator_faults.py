@@ -6,9 +6,9 @@ import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
-from tests.simulator.simulator_calls import ask, http, seen
 
 from custom_router.simulator import Simulator
+from tests.simulator.simulator_calls import ask, http, seen
 
 
 def post(sim: Simulator, path: str, **body: Any) -> httpx.Response:

@@ -6,10 +6,10 @@ from typing import Any
 
 import openai
 import pytest
-from tests.simulator.simulator_calls import ask
 
 from custom_router.simulator import Simulator, SimulatorConfig
 from custom_router.simulator.replay import ReplayRow, load_replay
+from tests.simulator.simulator_calls import ask
 
 ROWS: list[dict[str, Any]] = [
     {"prompt": "Capital of Peru?", "answer": "Lima.", "score": 1.0, "logprobs": -0.25},

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from tests.simulator.simulator_calls import http
 
 from custom_router.simulator import ModelSpec, Simulator, SimulatorConfig, load_config
+from tests.simulator.simulator_calls import http
 
 MESSAGES: Any = [{"role": "user", "content": "hello"}]
 HANG = {"x-sim-fault": "hang"}
