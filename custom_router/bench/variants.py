@@ -14,7 +14,8 @@ class Variant(StrEnum):
     """One of the compared proxies. All have the same deployments, simulator and settings."""
 
     BARE = "bare"
-    """LiteLLM without callbacks; `auto` is an alias of the frontier."""
+    """LiteLLM without callbacks; `auto` is an alias of the simple tier, where the product sends these prompts too:
+    what LiteLLM itself spends on a request differs between deployments."""
     EMPTY_HOOKS = "empty_hooks"
     """LiteLLM with the product's hook methods, empty."""
     PLUGIN = "plugin"
@@ -39,10 +40,11 @@ def variant_config(
     settings = config.setdefault("litellm_settings", {})
     for key in ("callbacks", "custom_provider_map"):
         settings.pop(key, None)
+    aliases = config.setdefault("router_settings", {}).setdefault("model_group_alias", {})
+    aliases.update(dict.fromkeys(entry_models, tiers.simple.model))
     if variant is Variant.EMPTY_HOOKS:
         settings["callbacks"] = list(_EMPTY)
     if variant is Variant.COMPLEXITY:
-        aliases = config.get("router_settings", {}).get("model_group_alias", {})
         for name in entry_models:
             aliases.pop(name, None)
             config["model_list"].append(_complexity_entry(name, tiers))

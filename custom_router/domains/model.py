@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,13 @@ class KernelHead:
     calibration: Array
     gamma: float
 
+    @cached_property
+    def _squares(self) -> Array:
+        return np.asarray((self.landmarks**2).sum(1))
+
     def scores(self, vectors: Vectors) -> Array:
         """Uncalibrated log-odds of vectors (n, d), shape (n, k)."""
-        return np.asarray(gaussian(vectors, self.landmarks, self.gamma) @ self.weights)
+        return np.asarray(gaussian(vectors, self.landmarks, self._squares, self.gamma) @ self.weights)
 
     def probabilities(self, vectors: Vectors) -> Array:
         """Calibrated probabilities of vectors (n, d), shape (n, k)."""
@@ -48,9 +52,12 @@ class KernelHead:
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))))
 
 
-def gaussian(vectors: Array, landmarks: Array, gamma: float) -> Array:
-    """Similarities exp(-gamma * squared distance) of (n, d) to (m, d), shape (n, m)."""
-    squared = (vectors**2).sum(1)[:, None] + (landmarks**2).sum(1)[None, :] - 2.0 * vectors @ landmarks.T
+def gaussian(vectors: Array, landmarks: Array, squares: Array, gamma: float) -> Array:
+    """Similarities exp(-gamma * squared distance) of (n, d) to (m, d), shape (n, m).
+
+    `squares` (m,) are the landmarks' squared lengths: working them out each time costs more than all the rest.
+    """
+    squared = (vectors**2).sum(1)[:, None] + squares[None, :] - 2.0 * vectors @ landmarks.T
     return np.asarray(np.exp(-gamma * np.maximum(squared, 0.0)))
 
 

@@ -71,9 +71,10 @@ def fit_head(rows: Sequence[Row], vectors: Vectors) -> KernelHead:
     landmarks /= np.linalg.norm(landmarks, axis=1, keepdims=True)
     # The artifact keeps half precision, and the whitening below would magnify a rounding made after the fit.
     landmarks = landmarks.astype(np.float16).astype(np.float64)
-    basis, spread, _ = np.linalg.svd(gaussian(landmarks, landmarks, GAMMA))
+    squares = (landmarks**2).sum(1)
+    basis, spread, _ = np.linalg.svd(gaussian(landmarks, landmarks, squares, GAMMA))
     whitening = basis / np.sqrt(spread + 1e-6)
-    features = gaussian(vectors.astype(np.float64), landmarks, GAMMA) @ whitening
+    features = gaussian(vectors.astype(np.float64), landmarks, squares, GAMMA) @ whitening
     columns, intercepts = [], []
     for name in NAMES:
         used = (domains == name) | (domains == NONE)

@@ -18,6 +18,8 @@ from custom_router.simulator.config import SimulatorConfig
 
 HOST = "127.0.0.1"
 GRACE_S = 3
+# As long as real providers keep an idle connection: closed sooner, a client that reuses one meets a reset.
+KEEP_ALIVE_S = 120
 START_TIMEOUT_S = 30.0
 
 
@@ -44,6 +46,7 @@ class _Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
             server_header=False,
         )
         super().__init__(config)
