@@ -34,11 +34,12 @@ class Burst:
 
 @asynccontextmanager
 async def open_client(url: str, key: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session whose connections stay open."""
+    """A session whose connections stay open from one request to the next."""
     async with aiohttp.ClientSession(
         url,
         headers={"Authorization": f"Bearer {key}"},
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=600),
+        # Below the five seconds after which uvicorn closes an idle connection: using one it has closed is an error.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=3),
         timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
     ) as session:
         yield session
