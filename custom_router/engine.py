@@ -203,19 +203,11 @@ class RouterEngine:
     def _install(self, policy: Policy) -> None:
         self._accept(policy)
         domains = policy.document.domains
-        unknown = [
-            name for name, rule in domains.items() if rule.threshold is not None and name not in DomainModel.shipped()
-        ]
+        known = sorted(DomainModel.shipped())
+        unknown = [name for name, rule in domains.items() if rule.threshold is not None and name not in known]
         if unknown:
-            known = sorted(DomainModel.shipped())
-            raise PolicyError(
-                [
-                    Finding(
-                        policy.source, 0, f"domains.{name}.threshold", f"the domain model knows {known} only; remove it"
-                    )
-                    for name in unknown
-                ]
-            )
+            told = f"the domain model knows {known} only; remove it"
+            raise PolicyError([Finding(policy.source, 0, f"domains.{name}.threshold", told) for name in unknown])
         rules = {name: DomainRules.compile(name, domain.rules) for name, domain in domains.items()}
         self._installed = _Installed(policy, rules)
 
