@@ -1,0 +1,131 @@
+"""The `logprobs` signal: what the likelihood of the generated tokens says about an answer."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from custom_router.confidence.base import Answer, TokenLogprob
+from custom_router.request import RequestView
+
+LOWEST_LOGPROB = -50.0
+"""Floor of every log probability here; also what OpenAI's -9999 ("not among the top 20") becomes."""
+SHORT_ANSWER_TOKENS = 16
+"""Up to here the whole text is the answer; beyond it most tokens are reasoning or wording."""
+_SEARCHED_TOKENS = 2_000
+"""Tokens at the end of an answer in which its final value is looked for."""
+
+_LETTER = re.compile(r"\s{0,8}[(\[*]{0,4}([A-J])(?:[)\]*]|[.:](?=\s|$)|\s*$)")
+_VALUE = r"""
+    [\s:=*]{0,8}(?:\$|\\\(|\\\[|\\text\{|\\boxed\{|[(\[*]){0,4}\s{0,4}
+    (?P<value>[A-J](?![A-Za-z'’]) | [-+]?[$€£]?\d[\d,./]{0,30}\d | \d
+      | \\d?frac\{[^{}\n]{1,20}\}\{[^{}\n]{1,20}\} | [^\s.$*}][^\n.$}]{0,60})
+"""
+_MARKED = re.compile(rf"(?:\#\#\#\#|\\boxed\{{|\b(?i:answer(?:\ is|:)))(?:\*\*)?{_VALUE}", re.VERBOSE)
+
+
+def token_features(tokens: Sequence[TokenLogprob]) -> dict[str, float] | None:
+    """Features of an answer's token log probabilities (natural logarithms, -50 to 0), or None without usable tokens.
+
+    `mean`, `min`, `q10`, `q50` and `first` over all tokens; `answer`, the least sure token of the answer span (see
+    `answer_span`; `mean` where it has none); `length`, log(1 + tokens); and `entropy`, mean nats over the listed
+    alternatives with all unlisted mass as one more, only where the provider listed any.
+    """
+    usable = _usable(tokens)
+    if not usable:
+        return None
+    logprobs = np.array([token.logprob for token in usable])
+    mean = float(logprobs.mean())
+    span = answer_span(usable)
+    q10, q50 = np.quantile(logprobs, (0.1, 0.5))
+    features = {
+        "mean": mean,
+        "min": float(logprobs.min()),
+        "q10": float(q10),
+        "q50": float(q50),
+        "first": float(logprobs[0]),
+        "answer": mean if span is None else float(logprobs[span.start : span.stop].min()),
+        "length": math.log1p(len(usable)),
+    }
+    entropies = [_entropy(token.top) for token in usable if token.top]
+    if entropies:
+        features["entropy"] = math.fsum(entropies) / len(entropies)
+    return features
+
+
+def own_confidence(answer: Answer) -> float | None:
+    """One log probability (-50 to 0) that the answer is right: what the calibrator takes as a model's raw confidence.
+
+    The measured one where there is one; else the sum over the answer span's tokens, which is the probability of just
+    that answer; else, for a long text without a final value, the mean over its tokens. None without any of these.
+    """
+    if answer.confidence is not None and not math.isnan(answer.confidence):
+        return _clip(answer.confidence)
+    usable = _usable(answer.tokens)
+    if not usable:
+        return None
+    span = answer_span(usable)
+    if span is None:
+        return math.fsum(token.logprob for token in usable) / len(usable)
+    return _clip(math.fsum(token.logprob for token in usable[span.start : span.stop]))
+
+
+def answer_span(tokens: Sequence[TokenLogprob]) -> range | None:
+    """Indices of the tokens that hold the answer itself, or None for a long text without a final value.
+
+    In this order: the option letter that the text opens with ("C", "(C)", "C. Ciclesonide"); the value after the last
+    "####", "\\boxed{" or "answer is"; in a short answer every token with a letter or digit, first to last.
+    """
+    offset = max(len(tokens) - _SEARCHED_TOKENS, 0)
+    searched = tokens[offset:]
+    text = "".join(token.token for token in searched)
+    if offset == 0 and (letter := _LETTER.match(text)):
+        return _tokens_at(searched, letter.start(1), letter.end(1), offset)
+    if marked := next(reversed(list(_MARKED.finditer(text))), None):
+        return _tokens_at(searched, marked.start("value"), marked.end("value"), offset)
+    if len(tokens) > SHORT_ANSWER_TOKENS:
+        return None
+    content = [i for i, token in enumerate(tokens) if any(char.isalnum() for char in token.token)]
+    return range(content[0], content[-1] + 1) if content else None
+
+
+class LogprobsSignal:
+    """Token features wherever the provider returned log probabilities; asks for no call of its own."""
+
+    name = "logprobs"
+    calls: Literal["none", "token", "answer"] = "none"
+
+    def read(self, view: RequestView, answer: Answer) -> Mapping[str, float] | None:
+        """`token_features` of the answer's tokens."""
+        return token_features(answer.tokens)
+
+
+def _clip(logprob: float) -> float:
+    return min(max(logprob, LOWEST_LOGPROB), 0.0)
+
+
+def _usable(tokens: Sequence[TokenLogprob]) -> list[TokenLogprob]:
+    return [TokenLogprob(t.token, _clip(t.logprob), t.top) for t in tokens if not math.isnan(t.logprob)]
+
+
+def _tokens_at(tokens: Sequence[TokenLogprob], start: int, end: int, offset: int) -> range:
+    first = last = None
+    position = 0
+    for index, token in enumerate(tokens):
+        if position < end and position + len(token.token) > start:
+            first, last = index if first is None else first, index
+        position += len(token.token)
+        if position >= end:
+            break
+    return range(offset + (first or 0), offset + (last or 0) + 1)
+
+
+def _entropy(top: Sequence[tuple[str, float]]) -> float:
+    listed = [math.exp(_clip(logprob)) for _, logprob in top if not math.isnan(logprob)]
+    listed.append(max(1.0 - math.fsum(listed), 0.0))
+    total = math.fsum(listed)
+    return -math.fsum(p / total * math.log(p / total) for p in listed if p > 0)
