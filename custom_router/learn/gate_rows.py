@@ -1,0 +1,84 @@
+"""Labelled answers, and the scores that the gate would give them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from custom_router.confidence.agreement import agreement
+from custom_router.confidence.assess import Similarity, signal_set
+from custom_router.confidence.base import Opinion
+from custom_router.confidence.logprobs import own_confidence
+from custom_router.confidence.score import gate_score
+from custom_router.learn.gate_lines import AnswerLine, BadAnswerLine, read_answer_line
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One labelled answer seen through one signal set. `own` is the model's log probability, None where none came."""
+
+    segment: str | None
+    model: str
+    signals: str
+    score: float
+    own: float | None
+    good: float
+    agreement: float | None
+    """With the first opinion, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A line that cannot be fitted on, and why."""
+
+    where: str
+    error: str
+
+
+def read_labelled(paths: Iterable[Path]) -> Iterator[AnswerLine | Unread]:
+    """Read JSON lines with a `score`, gzipped where the name ends in .gz. Raises OSError."""
+    for path in paths:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+            for number, raw in enumerate(lines, 1):
+                if not raw.strip():
+                    continue
+                read = read_answer_line(raw)
+                if isinstance(read, BadAnswerLine):
+                    yield Unread(f"{path}:{number}", read.error)
+                elif read.good is None:
+                    yield Unread(f"{path}:{number}", "has no score")
+                else:
+                    yield read
+
+
+def with_opinions(rows: Sequence[AnswerLine], model: str) -> list[AnswerLine]:
+    """The rows, those of other models each given `model`'s answer to the same segment and id as one more opinion."""
+    found = {(row.segment, row.id): row.answer for row in rows if row.answer.model == model}
+    given = []
+    for row in rows:
+        other = found.get((row.segment, row.id))
+        if other is None or row.answer.model == model:
+            given.append(row)
+            continue
+        opinion = Opinion(model, other.text, own_confidence(other))
+        given.append(replace(row, answer=replace(row.answer, opinions=(*row.answer.opinions, opinion))))
+    return given
+
+
+def score_row(row: AnswerLine, similarity: Similarity | None = None) -> list[Scored]:
+    """A labelled row by each signal set that it offers: the model's own confidence alone, and with the opinions."""
+    own = own_confidence(row.answer)
+    agreed = [
+        (agreement(row.prompt, row.answer.text, opinion.answer, similarity), opinion.confidence)
+        for opinion in row.answer.opinions
+    ]
+    scored = []
+    for opinions in [[], agreed] if agreed else [[]]:
+        score = gate_score(own, opinions)
+        if score is not None and row.good is not None:
+            name = signal_set(row.answer, own, opinions)
+            first = opinions[0][0] if opinions else None
+            scored.append(Scored(row.segment, row.answer.model, name, score, own, row.good, first))
+    return scored
