@@ -45,9 +45,9 @@ _NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
 def agreement(prompt: str, a: str, b: str, similarity: Callable[[str, str], float] | None = None) -> float:
     """How far answers `a` and `b` to `prompt` agree, 0..1; symmetric, 0 where either is blank.
 
-    In this order: the same option of those the prompt lists; the same final number where one was asked for or both
-    mark one; opposite yes and no, numbers or negation (0); the same normalised text; a short answer contained in the
-    other; else `similarity`, called with the answers as given, or without one the F1 of their words.
+    In this order: the same option where the prompt lists any; else the same final number where one was asked for or
+    both mark one; opposite yes and no, numbers or negation (0); the same normalised text; a short answer contained in
+    the other; else `similarity`, called with the answers as given, or without one the F1 of their words.
     """
     given = a, b
     a, b = head_and_tail(a.strip(), _READ), head_and_tail(b.strip(), _READ)
@@ -57,7 +57,7 @@ def agreement(prompt: str, a: str, b: str, similarity: Callable[[str, str], floa
         chosen = chosen_option(a, options), chosen_option(b, options)
         if None not in chosen:
             return float(chosen[0] == chosen[1])
-    if (is_marked(a) and is_marked(b)) or _ASKS_FOR_NUMBER.search(prompt[-1_000:]):
+    elif (is_marked(a) and is_marked(b)) or _ASKS_FOR_NUMBER.search(prompt[-1_000:]):
         numbers = final_number(a), final_number(b)
         if numbers[0] is not None and numbers[1] is not None:
             return float(same_number(numbers[0], numbers[1]))
@@ -68,7 +68,7 @@ def agreement(prompt: str, a: str, b: str, similarity: Callable[[str, str], floa
         return 0.0
     short, long = sorted((left.split(), right.split()), key=len)
     if similarity is not None:
-        alike = min(max((similarity(*given) - _LEAST_COSINE) / _COSINE_RANGE, 0.0), 1.0)
+        alike = min(1.0, max(0.0, (similarity(*given) - _LEAST_COSINE) / _COSINE_RANGE))
     else:
         alike = 2 * (Counter(short) & Counter(long)).total() / (len(short) + len(long))
     # Contained: a fuller wording of the same, or one of several things named.

@@ -17,6 +17,9 @@ from referencing.exceptions import Unresolvable
 from custom_router.confidence.base import Expectations, Failure, ToolCall
 from custom_router.request import RequestView
 
+_CHECKED = 16_000
+"""Characters of JSON whose schema is checked, some 15 ms that hold all else up; longer JSON need only parse."""
+
 
 def json_fault(text: str, schema: Mapping[str, Any]) -> Failure | None:
     """What is wrong with `text` as the JSON that was asked for. A code fence is: the client would not read past it."""
@@ -24,7 +27,8 @@ def json_fault(text: str, schema: Mapping[str, Any]) -> Failure | None:
         value = orjson.loads(text)
     except ValueError:  # JSONDecodeError, and text that is no UTF-8
         return Failure.INVALID_JSON
-    return None if _fits(value, schema or {"type": "object"}) else Failure.SCHEMA_MISMATCH
+    fits = _fits(value, schema, len(text)) if schema else isinstance(value, dict)
+    return None if fits else Failure.SCHEMA_MISMATCH
 
 
 def unusable_call(call: ToolCall, view: RequestView, expected: Expectations) -> bool:
@@ -33,17 +37,18 @@ def unusable_call(call: ToolCall, view: RequestView, expected: Expectations) -> 
         return view.tools == 0
     if call.name not in expected.tools:
         return True
+    written = call.arguments.strip() or "{}"  # several providers write no arguments as nothing
     try:
-        value = (
-            orjson.loads(call.arguments) if call.arguments.strip() else {}
-        )  # several providers write no arguments as ""
+        value = orjson.loads(written)
     except ValueError:
         return True
-    return not isinstance(value, dict) or not _fits(value, expected.tools[call.name])
+    return not isinstance(value, dict) or not _fits(value, expected.tools[call.name], len(written))
 
 
-def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
-    """Whether the value satisfies the schema; a schema that cannot be used finds no fault."""
+def _fits(value: Any, schema: Mapping[str, Any], size: int) -> bool:
+    """Whether the value, `size` characters of JSON, satisfies the schema; one that cannot be used finds no fault."""
+    if size > _CHECKED:
+        return True
     try:
         validator = _validator(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
         return validator is None or validator.is_valid(value)

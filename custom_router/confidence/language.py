@@ -93,7 +93,7 @@ def _english(text: str) -> bool:
 
 
 def _instructs_in_latin(prompt: str) -> bool:
-    """Whether a prompt in another script begins or ends in Latin letters or holds English words, perhaps its request."""
+    """Whether a prompt in another script begins or ends in Latin letters or holds English: its request may be that."""
     letters = [char for char in prompt[:200] + prompt[-200:] if char.isalpha()]
     edges = any(char.isascii() for char in (*letters[:1], *letters[-1:]))
     return edges or _ENGLISH.search(head_and_tail(prompt, _READ)) is not None

@@ -38,7 +38,7 @@ def token_features(tokens: Sequence[TokenLogprob]) -> dict[str, float] | None:
     usable = _usable(tokens)
     if not usable:
         return None
-    logprobs = np.array([token.logprob for token in usable])
+    logprobs = np.clip([token.logprob for token in usable], LOWEST_LOGPROB, 0.0)
     mean = float(logprobs.mean())
     span = answer_span(usable)
     q10, q50 = np.quantile(logprobs, (0.1, 0.5))
@@ -51,9 +51,8 @@ def token_features(tokens: Sequence[TokenLogprob]) -> dict[str, float] | None:
         "answer": mean if span is None else float(logprobs[span.start : span.stop].min()),
         "length": math.log1p(len(usable)),
     }
-    entropies = [_entropy(token.top) for token in usable if token.top]
-    if entropies:
-        features["entropy"] = math.fsum(entropies) / len(entropies)
+    if listed := [token.top for token in usable if token.top]:
+        features["entropy"] = _mean_entropy(listed)
     return features
 
 
@@ -69,9 +68,9 @@ def own_confidence(answer: Answer) -> float | None:
     if not usable:
         return None
     span = answer_span(usable)
-    if span is None:
-        return math.fsum(token.logprob for token in usable) / len(usable)
-    return _clip(math.fsum(token.logprob for token in usable[span.start : span.stop]))
+    told = usable if span is None else usable[span.start : span.stop]
+    total = math.fsum(_clip(token.logprob) for token in told)
+    return total / len(told) if span is None else _clip(total)
 
 
 def answer_span(tokens: Sequence[TokenLogprob]) -> range | None:
@@ -109,7 +108,7 @@ def _clip(logprob: float) -> float:
 
 
 def _usable(tokens: Sequence[TokenLogprob]) -> list[TokenLogprob]:
-    return [TokenLogprob(t.token, _clip(t.logprob), t.top) for t in tokens if not math.isnan(t.logprob)]
+    return [token for token in tokens if not math.isnan(token.logprob)]
 
 
 def _tokens_at(tokens: Sequence[TokenLogprob], start: int, end: int, offset: int) -> range:
@@ -124,8 +123,14 @@ def _tokens_at(tokens: Sequence[TokenLogprob], start: int, end: int, offset: int
     return range(offset + (first or 0), offset + (last or 0) + 1)
 
 
-def _entropy(top: Sequence[tuple[str, float]]) -> float:
-    listed = [math.exp(_clip(logprob)) for _, logprob in top if not math.isnan(logprob)]
-    listed.append(max(1.0 - math.fsum(listed), 0.0))
-    total = math.fsum(listed)
-    return -math.fsum(p / total * math.log(p / total) for p in listed if p > 0)
+def _mean_entropy(listed: Sequence[Sequence[tuple[str, float]]]) -> float:
+    """Mean over tokens of the entropy of their alternatives, the mass not listed counting as one more (nats)."""
+    widest = max(map(len, listed))
+    p = np.zeros((len(listed), widest + 1))
+    for row, top in enumerate(listed):
+        p[row, : len(top)] = [logprob for _, logprob in top]
+        p[row, len(top) :] = np.nan
+    p = np.nan_to_num(np.exp(np.clip(p, LOWEST_LOGPROB, 0.0)), nan=0.0)
+    p[:, -1] = np.maximum(1.0 - p.sum(axis=1), 0.0)
+    p /= p.sum(axis=1, keepdims=True)
+    return float(-(p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum(axis=1).mean())

@@ -6,7 +6,6 @@ what it wrote. Both ways of reading are one parser; what it releases in pieces i
 
 from __future__ import annotations
 
-import math
 import re
 from enum import Enum, auto
 from typing import Any
@@ -193,8 +192,7 @@ class IncrementalUnwrapper:
         if self._key == "confidence":
             if isinstance(value, bool) or not isinstance(value, int | float | None):
                 raise StructuredInvalid("confidence is no number")
-            usable = value is not None and math.isfinite(value) and 0 <= value <= 1
-            self._confidence = float(value) if usable and value is not None else None
+            self._confidence = float(value) if value is not None and 0 <= value <= 1 else None
         self._rest = self._rest[found.end() :]
         self._state = _State.AFTER_VALUE
         return True

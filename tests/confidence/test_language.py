@@ -5,8 +5,9 @@ import pytest
 from custom_router.confidence.language import other_script
 from custom_router.request import CallType, RequestView, Turn
 
-ENGLISH = "The capital of the country is a large city in the north, and it was founded by "
-    "the people that came to this valley."
+ENGLISH = (
+    "The capital of the country is a large city in the north, and it was founded by the people that came to the valley."
+)
 CHINESE = "这个国家的首都是一座位于北方的大城市，它是由来到这个山谷的人们建立的，历史非常悠久，人口众多。"
 JAPANESE = (
     "この国の首都は北部にある大きな都市で、この谷にやって来た人々によって築かれました。とても長い歴史があります。"
