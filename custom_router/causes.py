@@ -43,6 +43,17 @@ class Cause(StrEnum):
     MODE_SHADOW = "mode_shadow"
     TIER_FALLBACK = "tier_fallback"
     PROVIDER_FALLBACK = "provider_fallback"
+    GATE_LOW_CONFIDENCE = "gate_low_confidence"
+    GATE_FAILURE = "gate_failure"
+    GATE_NO_SIGNAL = "gate_no_signal"
+    GATE_STRAIGHT_UP = "gate_straight_up"
+    GATE_OVER_CAP = "gate_over_cap"
+    GATE_OVER_BUDGET = "gate_over_budget"
+    GATE_NOT_WORTH = "gate_not_worth"
+    GATE_ESCALATION_FAILED = "gate_escalation_failed"
+    GATE_ESCALATION_TIMEOUT = "gate_escalation_timeout"
+    GATE_ERROR = "gate_error"
+    CLIENT_GONE = "client_gone"
 
 
 MEANING: dict[Cause, str] = {
@@ -81,4 +92,15 @@ MEANING: dict[Cause, str] = {
     Cause.MODE_SHADOW: "the policy's mode is shadow: decided and recorded, the default tier answered",
     Cause.TIER_FALLBACK: "the tier's deployments all failed and LiteLLM fell back to a higher tier",
     Cause.PROVIDER_FALLBACK: "a deployment failed and the tier's other provider answered",
+    Cause.GATE_LOW_CONFIDENCE: "the answer's calibrated confidence was below the gate's threshold",
+    Cause.GATE_FAILURE: "the answer had a plain fault (empty, cut, refused, invalid), or its stream broke while held",
+    Cause.GATE_NO_SIGNAL: "nothing was known of the answer and the policy sends such answers up",
+    Cause.GATE_STRAIGHT_UP: "this tier's answers are escalated so often that trying it costs more than going up",
+    Cause.GATE_OVER_CAP: "the answer was to be escalated, but the caller's cap allows no higher tier",
+    Cause.GATE_OVER_BUDGET: "the answer was to be escalated, but that would overrun the caller's budget",
+    Cause.GATE_NOT_WORTH: "escalating costs more than the better answer is worth by the policy's answer_value_usd",
+    Cause.GATE_ESCALATION_FAILED: "the higher tier failed, so the cheap answer was delivered",
+    Cause.GATE_ESCALATION_TIMEOUT: "the higher tier was too slow, so the cheap answer was delivered",
+    Cause.GATE_ERROR: "an unexpected error while judging an answer; it was treated as one without a signal",
+    Cause.CLIENT_GONE: "the client left while its answer was being judged or replaced",
 }

@@ -104,6 +104,16 @@ def capabilities(deployments: list[Deployment], tiers: Tiers) -> dict[Tier, Capa
     return found
 
 
+def tier_prices(deployments: list[Deployment], tiers: Tiers) -> dict[Tier, Price]:
+    """The price of each tier's first priced deployment; a tier without one is left out."""
+    found = {}
+    for tier in TIERS:
+        price = next((d.price for d in of_tier(deployments, tiers, tier) if d.price is not None), None)
+        if price is not None:
+            found[tier] = price
+    return found
+
+
 def frontier_price(deployments: list[Deployment], tiers: Tiers) -> Price | None:
     """The price all-frontier traffic would have paid: the frontier's first priced deployment."""
-    return next((d.price for d in of_tier(deployments, tiers, Tier.FRONTIER) if d.price is not None), None)
+    return tier_prices(deployments, tiers).get(Tier.FRONTIER)

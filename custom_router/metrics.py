@@ -19,9 +19,25 @@ OUTCOMES = Counter("tier_router_requests_total", "Finished routed requests.", ["
 STAGE_FAILURES = Counter(
     "tier_router_stage_failures_total", "Stages that could not answer; the request went up.", ["cause"]
 )
+DOMAIN_SCREEN = Counter(
+    "tier_router_domain_screen_total", "Requests by whether the domain screen made the sentence encoder run.",
+    ["outcome"],
+)  # fmt: skip
 OVERHEAD = Histogram(
     "tier_router_overhead_seconds", "Time the router added before the request was sent upstream.",
     buckets=(0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5),
+)  # fmt: skip
+GATE_VERDICTS = Counter(
+    "tier_router_gate_verdicts_total", "Answers judged, by the tier that gave them.", ["tier", "verdict"]
+)
+GATE_CONFIDENCE = Histogram(
+    "tier_router_gate_confidence", "Calibrated confidence of judged answers.", ["tier"],
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0),
+)  # fmt: skip
+GATE_ESCALATIONS = Counter("tier_router_gate_escalations_total", "Answers replaced by a higher tier's.", ["tier", "to"])
+GATE_HELD = Histogram(
+    "tier_router_gate_held_seconds", "Time an answer waited for its verdict and, if replaced, for its replacement.",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
 )  # fmt: skip
 COST = Counter("tier_router_cost_usd_total", "What routed requests cost.", ["tier"])
 BASELINE_COST = Counter("tier_router_frontier_baseline_usd_total", "What the frontier would have cost for them.")

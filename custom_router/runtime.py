@@ -7,18 +7,21 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from custom_router import metrics
 from custom_router.causes import Cause
+from custom_router.confidence.base import Expectations
 from custom_router.decision import Capability, Decision
 from custom_router.engine import RouterEngine
+from custom_router.gating import Calibrations, Gatekeeper, is_gated
 from custom_router.headers import decision_headers
+from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
-from custom_router.records.cost import Price, cost_of
+from custom_router.records.cost import cost_of
 from custom_router.records.pending import Pending, PendingRecords
 from custom_router.records.record import (
     DecisionRecord,
@@ -26,7 +29,6 @@ from custom_router.records.record import (
     ExperimentFields,
     OutcomeFields,
     ScoreFields,
-    Tenant,
     TokenFields,
     logged_text,
 )
@@ -37,48 +39,14 @@ from custom_router.tiers import TIERS, Tier
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What a request is apart from its content."""
-
-    entry_model: str
-    tenant: Tenant
-    litellm_call_id: str | None
-    conversation_scope: str
-    began: float
-    """`time.perf_counter()` at which the hook was entered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """Which deployment answered: its model group, id and place in the group's order (1 is first choice)."""
-
-    group: str
-    deployment: str | None
-    order: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a request ended. Durations in milliseconds, `cost` in dollars or None when LiteLLM knows no price."""
-
-    status: str
-    served: Served | None = None
-    error: str | None = None
-    tokens: TokenFields | None = None
-    cost: float | None = None
-    ttft_ms: float | None = None
-    total_ms: float | None = None
-    frontier: Price | None = None
-
-
 class Runtime:
     """Begins requests, gives their headers, ends them. One per process."""
 
-    def __init__(self, engine: RouterEngine, sink: RecordSink) -> None:
+    def __init__(self, engine: RouterEngine, sink: RecordSink, calibrations: Calibrations | None = None) -> None:
         self.engine = engine
         self.sink = sink
         self.pending = PendingRecords()
+        self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
 
     @classmethod
     def serve(cls, policy_path: str | Path, accept: Callable[[Policy], None] = lambda policy: None) -> Runtime:
@@ -87,7 +55,13 @@ class Runtime:
         A policy that cannot be used does not stop the proxy: everything goes to the frontier, `/router/health` says
         why, and a mended file applies. `accept` may refuse a policy, by raising `PolicyError`.
         """
-        engine = RouterEngine(policy_path, fallback=Policy.safe(str(policy_path)), accept=accept)
+        calibrations = Calibrations()
+
+        def accept_all(policy: Policy) -> None:
+            accept(policy)
+            calibrations.accept(policy)
+
+        engine = RouterEngine(policy_path, fallback=Policy.safe(str(policy_path)), accept=accept_all)
         settings = engine.policy.document.records
         sink = JsonLinesSink(
             settings.directory,
@@ -95,7 +69,7 @@ class Runtime:
             keep=settings.keep_segments,
             queue_size=settings.queue,
         )
-        runtime = cls(engine, sink)
+        runtime = cls(engine, sink, calibrations)
         engine.start()
         return runtime
 
@@ -105,8 +79,12 @@ class Runtime:
         caller: Caller,
         arrival: Arrival,
         capabilities: Mapping[Tier, Capability],
+        expected: Expectations | None = None,
     ) -> tuple[str, Pending, Decision]:
-        """Decide a request and hold its record. The token is what later events name it by. Never raises."""
+        """Decide a request and hold its record. The token is what later events name it by. Never raises.
+
+        `expected` is the form that the request demands of its answer, which the gate checks.
+        """
         policy = self.engine.policy
         try:
             decision = await self.engine.decide(
@@ -125,6 +103,9 @@ class Runtime:
         overhead_s = time.perf_counter() - arrival.began
         record.latency_ms = {**decision.latency_ms, "overhead": round(overhead_s * 1000, 3)}
         pending = Pending(record, arrival.began, decision_headers(record), {tiers[t].model: t.value for t in TIERS})
+        if is_gated(view, caller, decision, policy):
+            record.gate.mode = policy.document.gate.streaming if view.stream else "whole"
+            pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
         self.pending.put(token, pending)
         for lost in self.pending.expired():
             self._write(lost.record)
@@ -146,26 +127,60 @@ class Runtime:
         _note_served(pending, served)
         return decision_headers(pending.record)
 
+    def under_way(self, token: str) -> DecisionRecord | None:
+        """The record of a request that has not ended, as far as it has come."""
+        pending = self.pending.get(token)
+        return pending.record if pending is not None else None
+
     def end(self, token: str, ending: Ending) -> DecisionRecord | None:
-        """Complete and write a request's record. None when it has already ended or is not ours."""
+        """The client's own call has ended: complete and write the record.
+
+        None when it has already ended or is not ours, and when the gate has not finished with it: the record is then
+        completed by `gate_closed` or `billed`.
+        """
+        pending = self.pending.get(token)
+        if pending is not None and pending.ticket is not None and ending.status == "ok" and not pending.ticket.done:
+            pending.ticket.ending = ending
+            return None
         pending = self.pending.take(token)
         if pending is None:
             return None
-        record = pending.record
+        record, ticket = pending.record, pending.ticket
         if ending.served is not None:
             _note_served(pending, ending.served)
-        record.tokens = ending.tokens or TokenFields()
+        record.tokens = (ticket.delivered_tokens if ticket else None) or ending.tokens or TokenFields()
         if ending.status == "ok":
-            record.cost = cost_of(ending.cost, record.tokens, ending.frontier)
+            record.cost = cost_of(
+                ending.cost,
+                record.tokens,
+                ending.frontier,
+                escalation=ticket.escalation_cost if ticket else 0.0,
+                classifier=ticket.extra_cost if ticket else 0.0,
+            )
         record.outcome = OutcomeFields(ending.status, ending.error)
-        total = ending.total_ms if ending.total_ms is not None else (time.perf_counter() - pending.began) * 1000
-        record.latency_ms["total"] = round(total, 3)
+        record.latency_ms["total"] = round((time.perf_counter() - pending.began) * 1000, 3)
         if record.stream and ending.ttft_ms is not None:
-            record.latency_ms["ttft"] = round(ending.ttft_ms, 3)
+            record.latency_ms.setdefault("ttft", round(ending.ttft_ms, 3))
         # LiteLLM reports a failure before it asks for the failed response's headers.
         self.pending.remember_ended(token, decision_headers(record))
         self._write(record)
         return record
+
+    def gate_closed(self, token: str) -> DecisionRecord | None:
+        """The gate has delivered its answer. Completes the record where everything else has happened."""
+        return self._advance(token, lambda ticket: setattr(ticket, "closed", True))
+
+    def billed(self, token: str, bill: Bill) -> DecisionRecord | None:
+        """One of the gate's own calls has ended. Completes the record where everything else has happened."""
+        return self._advance(token, lambda ticket: ticket.add(bill))
+
+    def _advance(self, token: str, change: Callable[[GateTicket], None]) -> DecisionRecord | None:
+        pending = self.pending.get(token)
+        if pending is None or pending.ticket is None:
+            return None
+        change(pending.ticket)
+        waiting = pending.ticket.ending
+        return self.end(token, waiting) if waiting is not None and pending.ticket.done else None
 
     def _write(self, record: DecisionRecord) -> None:
         metrics.OUTCOMES.labels(record.tier, record.outcome.status).inc()
@@ -219,6 +234,8 @@ def undecided(policy: Policy, caller: Caller) -> Decision:
 
 def _note_served(pending: Pending, served: Served) -> None:
     record = pending.record
+    if record.gate.escalated_to is not None:
+        return  # LiteLLM knows the first answer's deployment, not the one's that took its place
     record.deployment = served.deployment
     record.model_group = served.group
     tier = pending.group_tier.get(served.group, record.tier)

@@ -20,7 +20,8 @@ from custom_router.records.pending import MAX_AGE_SECONDS, Pending
 from custom_router.records.record import Tenant, TokenFields
 from custom_router.records.sinks import JsonLinesSink, MemorySink
 from custom_router.request import RequestView
-from custom_router.runtime import Arrival, Ending, Runtime, Served
+from custom_router.lifecycle import Arrival, Ending, Served
+from custom_router.runtime import Runtime
 from custom_router.tiers import Tier
 
 POLICY = """\
@@ -29,6 +30,7 @@ tiers:
   medium: {model: g-medium, threshold: 0.6}
   frontier: {model: g-frontier}
 classifier: {kind: constant, constant: 0.9}
+gate: {enabled: false}
 """
 HEADERS = {
     "x-router-tier", "x-router-cause", "x-router-complexity", "x-router-confidence", "x-router-escalated",
@@ -88,7 +90,6 @@ async def test_a_request_from_beginning_to_end(runtime: Runtime, sink: MemorySin
             tokens=TokenFields(1_000, 100),
             cost=0.001,
             ttft_ms=12.34567,
-            total_ms=99.0,
             frontier=Price(1e-5, 1e-4),
         ),
     )
@@ -99,7 +100,8 @@ async def test_a_request_from_beginning_to_end(runtime: Runtime, sink: MemorySin
     assert (made.tenant, made.text, made.outcome.status) == (TENANT, None, "ok")
     assert made.cost.frontier_baseline == pytest.approx(0.02)
     assert made.cost.saved == pytest.approx(0.019)
-    assert (made.latency_ms["ttft"], made.latency_ms["total"]) == (12.346, 99.0)
+    assert made.latency_ms["ttft"] == 12.346
+    assert made.latency_ms["total"] >= made.latency_ms["overhead"]
     assert {"rules", "decide", "overhead"} <= set(made.latency_ms)
 
 
@@ -249,7 +251,8 @@ async def test_health_names_a_refused_edit(runtime: Runtime, path: Path) -> None
     edit(runtime, POLICY + "mode: fast\n")
     health = runtime.health()
     assert health["status"] == "degraded"
-    assert f"{path}:6: mode:" in health["policy"]["findings"][0]
+    line = POLICY.count("\n") + 1
+    assert f"{path}:{line}: mode:" in health["policy"]["findings"][0]
     json.dumps(health)
 
 

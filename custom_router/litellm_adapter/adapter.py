@@ -6,7 +6,10 @@ import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from custom_router.lifecycle import Arrival, Bill, Ending, Served
+from custom_router.litellm_adapter.answers import read_expectations
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
+from custom_router.litellm_adapter.logprobs import LogprobRequests
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
@@ -21,10 +24,14 @@ from custom_router.litellm_adapter.reading import (
     text_or_none,
     token_in,
 )
+from custom_router.litellm_adapter.response_gate import ResponseGate
+from custom_router.litellm_adapter.stream_gate import StreamGate
+from custom_router.litellm_adapter.tickets import TicketDesk
+from custom_router.litellm_adapter.upstream import purpose_in
 from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord, TokenFields
 from custom_router.request import CallType, RequestView
-from custom_router.runtime import Arrival, Ending, Runtime, Served
+from custom_router.runtime import Runtime
 
 _CALL_TYPES = {
     "completion": CallType.CHAT,
@@ -45,6 +52,10 @@ class LiteLLMAdapter:
     def __init__(self, runtime: Runtime, deployments: DeploymentTable | None = None) -> None:
         self.runtime = runtime
         self._deployments = deployments or DeploymentTable()
+        desk = TicketDesk(runtime, self._deployments)
+        self.logprobs = LogprobRequests(desk)
+        self.responses = ResponseGate(desk)
+        self.streams = StreamGate(desk)
 
     async def pre_call(
         self, data: MutableMapping[str, Any], user: Any, call_type: str
@@ -66,7 +77,11 @@ class LiteLLMAdapter:
             conversation_scope=str(attribute(user, "api_key") or ""),
             began=began,
         )
-        token, pending, decision = await self.runtime.begin(view, caller, arrival, self._tier_facts().capabilities)
+        token, pending, decision = await self.runtime.begin(
+            view, caller, arrival, self._tier_facts().capabilities, read_expectations(kind, data)
+        )
+        if pending.ticket is not None and not view.stream:
+            _log_after_gate(data)
         for key in _CLIENT_FALLBACKS:
             data.pop(key, None)
         data["model"] = pending.record.model_group
@@ -98,12 +113,16 @@ class LiteLLMAdapter:
         )
         return decision.served.value
 
-    def response_headers(self, data: Mapping[str, Any], call_info: Mapping[str, Any] | None) -> dict[str, str] | None:
-        """The `x-router-*` headers of a routed request; None for any other."""
+    def response_headers(
+        self, data: Mapping[str, Any], response: Any, call_info: Mapping[str, Any] | None
+    ) -> dict[str, str] | None:
+        """The `x-router-*` headers of a routed request; None for any other, and for a stream that the gate holds,
+        whose headers come with its first event."""
         token = token_in(data)
         if token is None:
             return None
-        return self.runtime.headers(token, self._served((call_info or {}).get("model_id")))
+        headers = self.runtime.headers(token, self._served((call_info or {}).get("model_id")))
+        return self.streams.without_verdict(token, response, headers)
 
     def succeeded(self, kwargs: Mapping[str, Any], began: Any) -> None:
         """A request was answered (a stream: to its end, or to where the client left): complete its record.
@@ -111,27 +130,34 @@ class LiteLLMAdapter:
         Also puts the finished record where LiteLLM's own loggers look for metadata.
         """
         params = kwargs.get("litellm_params") or {}
-        token = token_in(params)
-        if token is None:
+        token, own = token_in(params), purpose_in(params)
+        if token is None and own is None:
             return
         payload = kwargs.get("standard_logging_object") or {}
         tokens = TokenFields(count(payload.get("prompt_tokens")), count(payload.get("completion_tokens")))
-        deployment = self._deployments.by_id(payload.get("model_id"))
-        record = self.runtime.end(
-            token,
-            Ending(
-                status="ok",
-                served=self._served(payload.get("model_id"), payload.get("model_group")),
-                tokens=tokens,
-                cost=cost(kwargs.get("response_cost"), tokens, deployment),
-                ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
-                frontier=self._tier_facts().frontier_price,
-            ),
-        )
-        if record is not None:
-            finished = record.as_dict()
+        paid = cost(kwargs.get("response_cost"), tokens, self._deployments.by_id(payload.get("model_id")))
+        if own is not None:
+            token, purpose = own
+            record = self.runtime.billed(token, Bill(purpose == "answer", paid, tokens))
+        else:
+            assert token is not None
+            record = self.runtime.end(
+                token,
+                Ending(
+                    status="ok",
+                    served=self._served(payload.get("model_id"), payload.get("model_group")),
+                    tokens=tokens,
+                    cost=paid,
+                    ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
+                    frontier=self._tier_facts().frontier_price,
+                ),
+            )
+        # Each of the calls behind a request is logged by itself; the last one carries the finished record, the others
+        # what is known by then.
+        known = record if record is not None else self.runtime.under_way(token)
+        if known is not None:
             for holder in (params, payload):
-                publish(holder, finished)
+                publish(holder, known.as_dict())
 
     def failed(self, data: Mapping[str, Any], error: BaseException) -> None:
         """A request ended in an error that the client sees: complete its record."""
@@ -158,3 +184,11 @@ class LiteLLMAdapter:
 
     def _tier_facts(self) -> TierFacts:
         return self._deployments.tier_facts(self.runtime.engine.policy.document.tiers)
+
+
+def _log_after_gate(data: Mapping[str, Any]) -> None:
+    """Have LiteLLM log the answer after the response hooks instead of beside them, as it does for guardrails, so that
+    what it logs holds the verdict."""
+    logging = data.get("litellm_logging_obj")
+    if logging is not None and hasattr(logging, "defer_async_logging"):
+        logging.defer_async_logging = True

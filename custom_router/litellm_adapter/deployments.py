@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import litellm
 
 from custom_router.decision import NO_LIMITS, Capability
-from custom_router.deployments import Deployment, capabilities, frontier_price, read_deployments
+from custom_router.deployments import Deployment, capabilities, frontier_price, read_deployments, tier_prices
 from custom_router.policy import Finding, Policy, PolicyError
 from custom_router.policy.schema import Tiers
 from custom_router.records.cost import Price
 from custom_router.tiers import TIERS, Tier
+
+logger = logging.getLogger(__name__)
 
 _REFRESH_SECONDS = 10.0
 
@@ -30,10 +33,11 @@ def model_facts(model: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class TierFacts:
-    """What each tier's deployments can all take, and the frontier's price if known."""
+    """What each tier's deployments can all take, the price of each tier's first one, and the frontier's if known."""
 
     capabilities: Mapping[Tier, Capability]
     frontier_price: Price | None
+    prices: Mapping[Tier, Price] = field(default_factory=dict)
 
 
 class DeploymentTable:
@@ -44,6 +48,7 @@ class DeploymentTable:
         self._list: list[Deployment] = []
         self._by_id: dict[str, Deployment] = {}
         self._facts: tuple[Tiers, TierFacts] | None = None
+        self._logprobs: dict[str, frozenset[str]] = {}
 
     def all(self) -> list[Deployment]:
         """Every deployment; empty until LiteLLM has started."""
@@ -80,10 +85,47 @@ class DeploymentTable:
         if not known:
             return TierFacts(NO_LIMITS, None)
         if self._facts is None or self._facts[0] is not tiers:
-            self._facts = (tiers, TierFacts(capabilities(known, tiers), frontier_price(known, tiers)))
+            self._facts = (
+                tiers,
+                TierFacts(capabilities(known, tiers), frontier_price(known, tiers), tier_prices(known, tiers)),
+            )
         return self._facts[1]
 
     def by_id(self, model_id: object) -> Deployment | None:
         """The deployment that LiteLLM names by this id."""
         self.all()
         return self._by_id.get(model_id) if isinstance(model_id, str) else None
+
+    def logprobs_of(self, model_id: object) -> frozenset[str]:
+        """Which of `logprobs` and `top_logprobs` a deployment takes; empty for one that takes neither.
+
+        `model_info.supports_logprobs` says so outright; otherwise LiteLLM knows what the provider's API takes. A model
+        that refuses all the same is found out by its first refusal, which the tier's other provider makes good.
+        """
+        deployment = self.by_id(model_id)
+        if deployment is None or deployment.id is None:
+            return frozenset()
+        if (known := self._logprobs.get(deployment.id)) is None:
+            known = self._logprobs[deployment.id] = _logprobs(deployment)
+        return known
+
+    def note_no_logprobs(self, model_id: object) -> None:
+        """A deployment refused a request for log probabilities: do not ask it again."""
+        if isinstance(model_id, str) and self._logprobs.get(model_id):
+            logger.warning("%s refused log probabilities; set model_info.supports_logprobs: false", model_id)
+            self._logprobs[model_id] = frozenset()
+
+
+def _logprobs(deployment: Deployment) -> frozenset[str]:
+    said = deployment.facts.get("supports_logprobs")
+    if said is False:
+        return frozenset()
+    try:
+        name, provider, _, _ = litellm.get_llm_provider(
+            deployment.model, custom_llm_provider=deployment.params.get("custom_llm_provider")
+        )
+        supported = litellm.get_supported_openai_params(name, provider) or []
+    except Exception:  # noqa: BLE001 - LiteLLM knows nothing of this provider
+        supported = []
+    known = frozenset({"logprobs", "top_logprobs"}.intersection(supported))
+    return known if "logprobs" in known else frozenset({"logprobs"} if said is True else ())

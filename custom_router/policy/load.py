@@ -58,6 +58,10 @@ class Policy:
             raise PolicyError([Finding(str(path), 0, "", f"cannot be read ({reason}); {mend}")]) from error
         return cls.parse(raw, source=str(path))
 
+    def beside(self, name: str | None) -> Path | None:
+        """A file that the policy names, relative to the policy's own folder."""
+        return Path(self.source).parent / name if name else None
+
     @classmethod
     def safe(cls, source: str) -> Policy:
         """What serves while a file cannot be used at start: no routing, the frontier answers everything."""

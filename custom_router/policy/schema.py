@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from custom_router.policy.gate import GatePolicy
+from custom_router.policy.section import Probability, Section
 from custom_router.signals import Signal
 from custom_router.tiers import TIERS, Tier
-
-# Strict, because `false` would otherwise be read as 0, a threshold that everything passes.
-Probability = Annotated[float, Field(ge=0.0, le=1.0, strict=True)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Mode(StrEnum):
@@ -34,7 +29,7 @@ class CacheScope(StrEnum):
     TEAM = "team"
 
 
-class TierPolicy(_Section):
+class TierPolicy(Section):
     """One tier: the LiteLLM model group that serves it and how sure the classifier must be to use it."""
 
     model: str = Field(min_length=1)
@@ -44,7 +39,7 @@ class TierPolicy(_Section):
     request here. Not used for the frontier, which takes what is left."""
 
 
-class Tiers(_Section):
+class Tiers(Section):
     """The three tiers, cheapest first."""
 
     simple: TierPolicy
@@ -66,7 +61,7 @@ class Tiers(_Section):
         return self
 
 
-class OutOfDistribution(_Section):
+class OutOfDistribution(Section):
     """What to do with a prompt unlike anything the classifier was trained on."""
 
     limit: Probability = 0.99
@@ -75,7 +70,7 @@ class OutOfDistribution(_Section):
     """Least tier for such a prompt."""
 
 
-class ClassifierPolicy(_Section):
+class ClassifierPolicy(Section):
     """Which classifier estimates p_ok for each tier."""
 
     kind: Literal["embedding", "constant", "random"] = "embedding"
@@ -87,7 +82,7 @@ class ClassifierPolicy(_Section):
     out_of_distribution: OutOfDistribution = OutOfDistribution()
 
 
-class Rules(_Section):
+class Rules(Section):
     """Patterns that name a domain. All are case-insensitive and match whole words, in any script."""
 
     terms: tuple[str, ...] = ()
@@ -119,7 +114,7 @@ class Rules(_Section):
         return values
 
 
-class DomainPolicy(_Section):
+class DomainPolicy(Section):
     """Where a domain's traffic must go, and how it is recognised."""
 
     tier: Tier = Tier.FRONTIER
@@ -136,7 +131,7 @@ class DomainPolicy(_Section):
     rules: Rules = Rules()
 
 
-class LongContext(_Section):
+class LongContext(Section):
     """A floor for long prompts."""
 
     tokens: int = Field(default=24_000, gt=0)
@@ -144,7 +139,7 @@ class LongContext(_Section):
     tier: Tier = Tier.MEDIUM
 
 
-class ConversationPolicy(_Section):
+class ConversationPolicy(Section):
     """A conversation keeps the tier it has reached."""
 
     sticky: bool = True
@@ -155,7 +150,7 @@ class ConversationPolicy(_Section):
     """Conversations remembered per worker; the longest idle is forgotten first."""
 
 
-class LatencyBudget(_Section):
+class LatencyBudget(Section):
     """Milliseconds each stage may take before the request goes up a tier without it."""
 
     rules: float = Field(default=10.0, gt=0)
@@ -164,7 +159,7 @@ class LatencyBudget(_Section):
     """The sentence encoder, its queue included. Too little, and a burst of traffic goes to the frontier."""
 
 
-class CallerLimits(_Section):
+class CallerLimits(Section):
     """What callers may ask for. Keys and teams narrow this through `metadata.router`; nobody widens it."""
 
     max_tier: Tier = Tier.FRONTIER
@@ -175,7 +170,7 @@ class CallerLimits(_Section):
     """Whether a domain's tier wins over a caller's max_tier. Either way the conflict is recorded."""
 
 
-class RecordPolicy(_Section):
+class RecordPolicy(Section):
     """Where decision records go."""
 
     directory: str = "var/records"
@@ -190,7 +185,7 @@ class RecordPolicy(_Section):
     """Whether prompt text enters the record. `redacted` masks digits, e-mail addresses and long tokens."""
 
 
-class PolicyDocument(_Section):
+class PolicyDocument(Section):
     """routing_policy.yaml."""
 
     version: Literal[1] = 1
@@ -203,10 +198,11 @@ class PolicyDocument(_Section):
     """Model names that are routed; every other name passes through untouched."""
     tiers: Tiers
     classifier: ClassifierPolicy = ClassifierPolicy()
-    signals: dict[Signal, Tier] = {}
+    signals: dict[Signal, Tier] = Field(default_factory=dict)
     """Floors for properties that need no model: code, math, tools, attachment, json."""
     long_context: LongContext = LongContext()
-    domains: dict[str, DomainPolicy] = {}
+    gate: GatePolicy = GatePolicy()
+    domains: dict[str, DomainPolicy] = Field(default_factory=dict)
     """Traffic that must go to a tier whatever it costs. Names are lower-case and appear in records and headers."""
     conversations: ConversationPolicy = ConversationPolicy()
     latency_budget_ms: LatencyBudget = LatencyBudget()
@@ -227,6 +223,9 @@ class PolicyDocument(_Section):
             raise ValueError(
                 f"callers: min_tier {self.callers.min_tier.value} is above max_tier {self.callers.max_tier.value}"
             )
+        unknown = {o.domain for o in self.gate.overrides if o.domain is not None} - set(self.domains)
+        if unknown:
+            raise ValueError(f"gate.overrides: no domain {sorted(unknown)}; known: {sorted(self.domains)}")
         groups = {self.tiers[tier].model for tier in TIERS}
         if clash := groups & set(self.entry_models):
             raise ValueError(f"entry_models: {sorted(clash)} is a tier's model group; clients need another name")

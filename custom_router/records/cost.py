@@ -19,12 +19,20 @@ class Price:
         return tokens.input * self.input + tokens.output * self.output
 
 
-def cost_of(total: float | None, tokens: TokenFields, frontier: Price | None, classifier: float = 0.0) -> CostFields:
-    """Cost of a request answered once. `total` is what LiteLLM billed, None when it knows no price.
+def cost_of(
+    first_attempt: float | None,
+    tokens: TokenFields,
+    frontier: Price | None,
+    *,
+    escalation: float = 0.0,
+    classifier: float = 0.0,
+) -> CostFields:
+    """Cost of a request. `first_attempt` is what LiteLLM billed for the answer tried first, None when it knows no
+    price; `tokens` are those of the answer delivered.
 
     Without any tokens nothing is known of what it would have cost elsewhere, and nothing is claimed to be saved.
     """
-    known = tokens.input + tokens.output > 0
-    baseline = frontier.of(tokens) if frontier is not None and known else None
-    saved = baseline - total - classifier if baseline is not None and total is not None else None
-    return CostFields(total=total, first_attempt=total, classifier=classifier, frontier_baseline=baseline, saved=saved)
+    total = None if first_attempt is None else first_attempt + escalation + classifier
+    baseline = frontier.of(tokens) if frontier is not None and tokens.input + tokens.output > 0 else None
+    saved = baseline - total if baseline is not None and total is not None else None
+    return CostFields(total, first_attempt, escalation, classifier, baseline, saved)

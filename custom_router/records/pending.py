@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
+from custom_router.lifecycle import GateTicket
 from custom_router.records.record import DecisionRecord
 
 MAX_AGE_SECONDS = 1_800.0
@@ -26,6 +27,8 @@ class Pending:
     headers: dict[str, str]
     group_tier: dict[str, str]
     """Model group → tier under the policy that decided, so that a reload in between changes nothing."""
+    ticket: GateTicket | None = None
+    """What the gate knows of the request; None where its answer is not judged."""
 
 
 class PendingRecords:

@@ -52,7 +52,9 @@ class CacheFields:
 
 @dataclass(slots=True)
 class GateFields:
-    """What the confidence gate did. `verdict` is `bypass` where it did not run."""
+    """What the confidence gate did. `mode` is how the answer was held: `whole` (not streamed), `buffer`, `prefix` or
+    `off`. `verdict` is `bypass` where it did not run, `confidence` the last judged answer's, `escalated_to` the tier
+    whose answer replaced it, `held_ms` how long the answer waited for its verdict and its replacement."""
 
     mode: str = "off"
     signals: dict[str, float] = field(default_factory=dict)
@@ -81,8 +83,9 @@ class TokenFields:
 
 @dataclass(slots=True)
 class CostFields:
-    """US dollars. `frontier_baseline` prices the same tokens at the frontier's first deployment; `saved` is that
-    minus everything this request cost. Null where a price is unknown."""
+    """US dollars. `total` is everything: the `first_attempt`, the `escalation` that replaced it, and `classifier`, what
+    deciding and judging cost. `frontier_baseline` prices the delivered answer's tokens at the frontier's first
+    deployment; `saved` is that minus `total`. Null where a price is unknown."""
 
     total: float | None = None
     first_attempt: float | None = None

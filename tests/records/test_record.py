@@ -133,15 +133,16 @@ tokens = st.builds(TokenFields, input=st.integers(0, 10**6), output=st.integers(
 price = st.builds(Price, input=st.floats(0, 1e-3), output=st.floats(0, 1e-3))
 
 
-@given(st.floats(0, 100), tokens, price, st.floats(0, 1))
+@given(st.floats(0, 100), tokens, price, st.floats(0, 1), st.floats(0, 1))
 def test_saved_is_the_baseline_less_everything_spent(
-    total: float, used: TokenFields, frontier: Price, classifier: float
+    first: float, used: TokenFields, frontier: Price, classifier: float, escalation: float
 ) -> None:
-    cost = cost_of(total, used, frontier, classifier)
-    assert cost.total == cost.first_attempt == total
+    cost = cost_of(first, used, frontier, escalation=escalation, classifier=classifier)
+    assert (cost.first_attempt, cost.escalation, cost.classifier) == (first, escalation, classifier)
+    assert cost.total == pytest.approx(first + escalation + classifier)
     if used.input + used.output:
         assert cost.frontier_baseline == pytest.approx(used.input * frontier.input + used.output * frontier.output)
-        assert cost.saved == pytest.approx((cost.frontier_baseline or 0.0) - total - classifier)
+        assert cost.saved == pytest.approx((cost.frontier_baseline or 0.0) - first - escalation - classifier)
 
 
 @given(tokens)

@@ -1,0 +1,272 @@
+"""The gate at work: judges answers one tier after another until one is good enough or nothing higher may be asked.
+
+Free of LiteLLM types. How a tier is asked, and what an answer's payload is (a response, a held stream), is the
+caller's; this decides whether to ask and what to deliver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+
+from custom_router import metrics
+from custom_router.causes import Cause
+from custom_router.confidence.assess import Assessment, Similarity, assess
+from custom_router.confidence.base import Answer, Failure, Opinion
+from custom_router.confidence.calibrate import GateArtifact, GateRefused, judge
+from custom_router.confidence.gate import Verdict, worth_escalating
+from custom_router.confidence.logprobs import own_confidence
+from custom_router.confidence.rates import EscalationRates
+from custom_router.decision import Capability, Decision
+from custom_router.encoder.worker import EncoderWorker, EncodingFailed
+from custom_router.lifecycle import GateTicket
+from custom_router.policy import Caller, Finding, Mode, Policy, PolicyError
+from custom_router.records.cost import Price
+from custom_router.records.record import DecisionRecord, TokenFields
+from custom_router.request import RequestView
+from custom_router.tiers import TIERS, Tier
+
+logger = logging.getLogger(__name__)
+
+_SIMILARITY_DEADLINE_S = 0.3
+_COMPARED_CHARS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One tier's answer. `answer` is None for a stream that is passed on as it comes, and for one that broke."""
+
+    tier: Tier
+    payload: Any
+    answer: Answer | None = None
+    broken: BaseException | None = None
+
+
+Ask = Callable[[Tier, bool], Awaitable[Attempt]]
+"""Asks a tier for its answer to the same request. The flag says that it will be delivered whatever it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What limits an escalation: prices and abilities by tier, and the dollars that the caller may still spend (None:
+    no limit)."""
+
+    prices: Mapping[Tier, Price] = field(default_factory=dict)
+    capabilities: Mapping[Tier, Capability] = field(default_factory=dict)
+    remaining_usd: float | None = None
+
+
+def is_gated(view: RequestView, caller: Caller, decision: Decision, policy: Policy) -> bool:
+    """Whether this request's answer will be judged.
+
+    Never where the policy requires the tier that answered (a domain with `gate: bypass`), where the caller declines,
+    nor in shadow, where nothing may change. Several alternatives (`n > 1`) are delivered as they are: the client means
+    to choose itself.
+    """
+    settings = policy.document.gate
+    if not settings.enabled and not any(override.enabled for override in settings.overrides):
+        return False
+    if decision.mode is not Mode.ENFORCE or decision.gate_bypass or view.malformed or view.n > 1:
+        return False
+    return not (view.stream and settings.streaming == "off") and decision.served is not Tier.FRONTIER
+
+
+class Calibrations:
+    """The gate artifact of each policy lately in force."""
+
+    def __init__(self) -> None:
+        self._held: LRUCache[str, GateArtifact] = LRUCache(8)
+
+    def of(self, policy: Policy) -> GateArtifact:
+        """The calibration that a policy names, else the shipped one. Raises `GateRefused` when it cannot be used."""
+        if (held := self._held.get(policy.version)) is None:
+            held = self._held[policy.version] = GateArtifact.load(policy.beside(policy.document.gate.artifact))
+        return held
+
+    def accept(self, policy: Policy) -> None:
+        """Load a policy's calibration before the policy applies. Raises `PolicyError` when it cannot be used."""
+        try:
+            self.of(policy)
+        except GateRefused as error:
+            raise PolicyError([Finding(policy.source, 0, "gate.artifact", str(error))]) from error
+
+
+class Gatekeeper:
+    """Judges answers and walks up the tiers. One per process."""
+
+    def __init__(self, encoder: EncoderWorker, calibrations: Calibrations) -> None:
+        self._encoder = encoder
+        self._calibrations = calibrations
+        self.rates = EscalationRates()
+
+    async def settle(
+        self, ticket: GateTicket, record: DecisionRecord, first: Attempt, ask: Ask, around: Surroundings
+    ) -> Attempt:
+        """The attempt to deliver. `record` is told what happened; never raises but for cancellation, unless the first
+        attempt was broken and nothing else answered, which raises what broke it."""
+        began = time.perf_counter()
+        try:
+            return await self._walk(ticket, record, first, ask, around)
+        except asyncio.CancelledError:
+            _note(record, Cause.CLIENT_GONE)
+            raise
+        finally:
+            held = (time.perf_counter() - began) * 1000
+            record.gate.held_ms = round((record.gate.held_ms or 0.0) + held, 3)
+            metrics.GATE_HELD.observe(record.gate.held_ms / 1000)
+
+    async def _walk(
+        self, ticket: GateTicket, record: DecisionRecord, first: Attempt, ask: Ask, around: Surroundings
+    ) -> Attempt:
+        held, judged = first, await self._judge(ticket, first, ())
+        verdict = self._verdict(ticket, first, judged)
+        _tell(record, judged, verdict)
+        metrics.GATE_VERDICTS.labels(first.tier.value, verdict.value).inc()
+        if judged.confidence is not None:
+            metrics.GATE_CONFIDENCE.labels(first.tier.value).observe(judged.confidence)
+        self.rates.observe(first.tier, verdict is Verdict.ESCALATE)
+        earlier: tuple[Attempt, ...] = ()
+        while verdict is Verdict.ESCALATE:
+            target = self._target(ticket, held.tier, around)
+            refused = self._refusal(ticket, held, judged, target, around)
+            if refused is not None or target is None:
+                _note(record, refused or Cause.GATE_OVER_CAP)
+                break
+            last = target is _ceiling(ticket, around)
+            _note(record, _reason(judged))
+            try:
+                async with asyncio.timeout(ticket.policy.document.gate.deadline_s):
+                    higher = await ask(target, last)
+            except TimeoutError:
+                _note(record, Cause.GATE_ESCALATION_TIMEOUT)
+                break
+            except Exception as error:  # noqa: BLE001 - whatever it is, the answer in hand is delivered
+                logger.warning("escalation to %s failed: %s", target.value, type(error).__name__)
+                _note(record, Cause.GATE_ESCALATION_FAILED)
+                break
+            metrics.GATE_ESCALATIONS.labels(held.tier.value, target.value).inc()
+            earlier, held = (*earlier, held), higher
+            record.gate.escalated_to = target.value
+            if last or higher.answer is None:
+                break
+            judged = await self._judge(ticket, higher, earlier)
+            verdict = self._verdict(ticket, higher, judged)
+            _tell(record, judged, verdict)
+        if held.broken is not None:
+            raise held.broken
+        return held
+
+    async def _judge(self, ticket: GateTicket, attempt: Attempt, earlier: tuple[Attempt, ...]) -> Assessment:
+        answer = attempt.answer
+        if answer is None:
+            return Assessment(failures=(Failure.EMPTY,) if attempt.broken is not None else ())
+        try:
+            opinions = tuple(
+                Opinion(other.model, other.text, own_confidence(other))
+                for attempt in earlier
+                if (other := attempt.answer) is not None
+            )
+            similarity = await self._similarity([answer.text, *(o.answer for o in opinions)]) if opinions else None
+            return assess(
+                ticket.view,
+                replace(answer, opinions=(*answer.opinions, *opinions)),
+                ticket.expected,
+                self._calibrations.of(ticket.policy),
+                segment=_segment(ticket),
+                similarity=similarity,
+            )
+        except Exception:
+            # A defect in a signal must not fail a request that has been answered.
+            logger.exception("the gate failed to judge an answer")
+            metrics.STAGE_FAILURES.labels(Cause.GATE_ERROR.value).inc()
+            return Assessment()
+
+    def _verdict(self, ticket: GateTicket, attempt: Attempt, judged: Assessment) -> Verdict:
+        decision = ticket.decision
+        domain = decision.domain.name if decision.domain else None
+        thresholds = ticket.policy.document.gate.thresholds(attempt.tier, domain, ticket.caller.teams)
+        return Verdict.NONE if thresholds is None else judge(judged.calibrated, judged.failures, thresholds)
+
+    def _target(self, ticket: GateTicket, tier: Tier, around: Surroundings) -> Tier | None:
+        ceiling = _ceiling(ticket, around)
+        if ceiling.rank <= tier.rank:
+            return None
+        return TIERS[tier.rank + 1] if ticket.policy.document.gate.escalate_to == "next" else ceiling
+
+    def _refusal(
+        self, ticket: GateTicket, held: Attempt, judged: Assessment, target: Tier | None, around: Surroundings
+    ) -> Cause | None:
+        price = around.prices.get(target) if target is not None else None
+        if price is None:
+            return None
+        expected = price.of(expected_tokens(ticket.view, held.answer))
+        if around.remaining_usd is not None and expected > around.remaining_usd:
+            return Cause.GATE_OVER_BUDGET
+        value = ticket.policy.document.gate.answer_value_usd
+        if value is not None and not judged.failures and judged.confidence is not None and held.broken is None:
+            return None if worth_escalating(judged.confidence, expected, value) else Cause.GATE_NOT_WORTH
+        return None
+
+    async def _similarity(self, texts: list[str]) -> Similarity | None:
+        """Cosines between these texts' vectors; None where the encoder cannot say, and words are compared instead."""
+        vectors: dict[str, Any] = {}
+        try:
+            for text in dict.fromkeys(texts):
+                if text.strip():
+                    vectors[text] = await self._encoder.encode(text[:_COMPARED_CHARS], _SIMILARITY_DEADLINE_S)
+        except EncodingFailed:
+            return None
+
+        def cosine(a: str, b: str) -> float:
+            known = a in vectors and b in vectors
+            return float(np.dot(vectors[a], vectors[b])) if known else float(a.strip() == b.strip())
+
+        return cosine
+
+
+def _reason(judged: Assessment) -> Cause:
+    if judged.failures:
+        return Cause.GATE_FAILURE
+    return Cause.GATE_NO_SIGNAL if judged.confidence is None else Cause.GATE_LOW_CONFIDENCE
+
+
+def expected_tokens(view: RequestView, answer: Answer | None) -> TokenFields:
+    """What another answer to this request is likely to take: the prompt again, and as much text as the first one."""
+    length = max(len(answer.text) // 4, 16) if answer is not None else view.max_output_tokens or 256
+    return TokenFields(max(view.input_tokens, 1), min(length, view.max_output_tokens or length))
+
+
+def _ceiling(ticket: GateTicket, around: Surroundings) -> Tier:
+    """The highest tier that the caller may have and that can take the request's images."""
+    allowed = [
+        tier
+        for tier in TIERS
+        if tier.rank <= ticket.caller.max_tier.rank
+        and not (ticket.view.images and not around.capabilities.get(tier, Capability()).vision)
+    ]
+    return allowed[-1] if allowed else Tier.SIMPLE
+
+
+def _segment(ticket: GateTicket) -> str | None:
+    """The slice of traffic that a calibration may be for: the team, else the domain."""
+    domain = ticket.decision.domain
+    return ticket.caller.team_alias or (domain.name if domain else None)
+
+
+def _tell(record: DecisionRecord, judged: Assessment, verdict: Verdict) -> None:
+    record.gate.confidence = None if judged.confidence is None else round(judged.confidence, 6)
+    faults = {f"fault_{failure.value}": 1.0 for failure in judged.failures}
+    record.gate.signals = {**record.gate.signals, **judged.signals, **faults}
+    record.gate.verdict = verdict.value
+
+
+def _note(record: DecisionRecord, cause: Cause) -> None:
+    if cause.value not in record.causes:
+        record.causes.append(cause.value)

@@ -1,0 +1,94 @@
+"""What happens to a request between its arrival and its record. Plain data, free of LiteLLM types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from custom_router.confidence.base import Expectations
+from custom_router.decision import Decision
+from custom_router.policy import Caller, Policy
+from custom_router.records.cost import Price
+from custom_router.records.record import Tenant, TokenFields
+from custom_router.request import RequestView
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a request is apart from its content."""
+
+    entry_model: str
+    tenant: Tenant
+    litellm_call_id: str | None
+    conversation_scope: str
+    began: float
+    """`time.perf_counter()` at which the hook was entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Which deployment answered: its model group, id and place in the group's order (1 is first choice)."""
+
+    group: str
+    deployment: str | None
+    order: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the client's own call ended. Durations in milliseconds, `cost` in dollars or None where LiteLLM knows no
+    price."""
+
+    status: str
+    served: Served | None = None
+    error: str | None = None
+    tokens: TokenFields | None = None
+    cost: float | None = None
+    ttft_ms: float | None = None
+    frontier: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one of the gate's own calls came to: another `answer`, or only a `judgement`."""
+
+    answer: bool
+    cost: float | None = None
+    tokens: TokenFields | None = None
+
+
+@dataclass(slots=True)
+class GateTicket:
+    """A request whose answer the gate judges: what it was, and what the gate's own calls have cost so far.
+
+    The record is complete when the client's call has ended, the gate is `closed`, and each of the gate's own calls has
+    been billed (`unbilled` is 0).
+    """
+
+    view: RequestView
+    policy: Policy
+    caller: Caller
+    decision: Decision
+    expected: Expectations
+    closed: bool = False
+    unbilled: int = 0
+    ending: Ending | None = None
+    extra_cost: float = 0.0
+    """Dollars for opinions and self-checks: what judging cost."""
+    escalation_cost: float = 0.0
+    """Dollars for the answers that took the first one's place, or were to."""
+    delivered_tokens: TokenFields | None = None
+    """Tokens of the answer that was delivered, where that is not the first one."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the gate has nothing more to say or to pay."""
+        return self.closed and self.unbilled <= 0
+
+    def add(self, bill: Bill) -> None:
+        """Note what a call came to."""
+        self.unbilled -= 1
+        if bill.answer:
+            self.escalation_cost += bill.cost or 0.0
+            self.delivered_tokens = bill.tokens or self.delivered_tokens
+        else:
+            self.extra_cost += bill.cost or 0.0

@@ -1,0 +1,191 @@
+"""Reading an answer, and what the request demands of it, from LiteLLM's objects of the four APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from custom_router.confidence.base import Answer, Expectations, TokenLogprob, ToolCall
+from custom_router.request import CallType
+
+_LENGTH = "length"
+_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens")
+
+
+def get(holder: Any, name: str) -> Any:
+    """A field of an object or a mapping; None where it has none."""
+    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+
+
+def read_answer(kind: CallType, response: Any, model: str) -> Answer | None:
+    """The answer in a whole response; None for a shape that is not known. `model` names who gave it."""
+    reader = _READERS[kind]
+    try:
+        return reader(response, model)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _chat(response: Any, model: str) -> Answer:
+    choice = get(response, "choices")[0]
+    message = get(choice, "message")
+    return Answer(
+        text=get(message, "content") or "",
+        model=model,
+        finish_reason=get(choice, "finish_reason"),
+        tokens=chat_tokens(get(choice, "logprobs")),
+        tool_calls=tuple(
+            ToolCall(str(get(function, "name") or ""), str(get(function, "arguments") or ""))
+            for call in get(message, "tool_calls") or ()
+            if (function := get(call, "function")) is not None
+        ),
+    )
+
+
+def _completion(response: Any, model: str) -> Answer:
+    choice = get(response, "choices")[0]
+    return Answer(
+        text=get(choice, "text") or "",
+        model=model,
+        finish_reason=get(choice, "finish_reason"),
+        tokens=completion_tokens(get(choice, "logprobs")),
+    )
+
+
+def _responses(response: Any, model: str) -> Answer:
+    texts: list[str] = []
+    tokens: list[TokenLogprob] = []
+    calls: list[ToolCall] = []
+    for item in get(response, "output") or ():
+        if get(item, "type") == "function_call":
+            calls.append(ToolCall(str(get(item, "name") or ""), str(get(item, "arguments") or "")))
+        for part in get(item, "content") or ():
+            if get(part, "type") == "output_text":
+                texts.append(get(part, "text") or "")
+                tokens.extend(_tokens(get(part, "logprobs")))
+    cut = get(get(response, "incomplete_details"), "reason") == "max_output_tokens"
+    return Answer("".join(texts), model, _LENGTH if cut else "stop", tuple(tokens), tuple(calls))
+
+
+def _messages(response: Any, model: str) -> Answer:
+    import orjson
+
+    blocks = get(response, "content") or ()
+    return Answer(
+        text="".join(get(block, "text") or "" for block in blocks if get(block, "type") == "text"),
+        model=model,
+        finish_reason=messages_finish(get(response, "stop_reason")),
+        tool_calls=tuple(
+            ToolCall(str(get(block, "name") or ""), orjson.dumps(get(block, "input"), default=repr).decode())
+            for block in blocks
+            if get(block, "type") == "tool_use"
+        ),
+    )
+
+
+_READERS = {
+    CallType.CHAT: _chat,
+    CallType.COMPLETION: _completion,
+    CallType.RESPONSES: _responses,
+    CallType.MESSAGES: _messages,
+}
+
+
+def messages_finish(reason: object) -> str | None:
+    """Anthropic's stop reason in OpenAI's words."""
+    return _LENGTH if reason == "max_tokens" else reason if isinstance(reason, str) else None
+
+
+def chat_tokens(logprobs: Any) -> tuple[TokenLogprob, ...]:
+    """Tokens of a chat choice's `logprobs`."""
+    return _tokens(get(logprobs, "content"))
+
+
+def _tokens(entries: Any) -> tuple[TokenLogprob, ...]:
+    if not isinstance(entries, Iterable) or isinstance(entries, str | bytes | Mapping):
+        return ()
+    return tuple(
+        TokenLogprob(
+            str(get(entry, "token") or ""),
+            float(value),
+            tuple(
+                (str(get(top, "token") or ""), float(get(top, "logprob")))
+                for top in get(entry, "top_logprobs") or ()
+                if isinstance(get(top, "logprob"), int | float)
+            ),
+        )
+        for entry in entries
+        if isinstance(value := get(entry, "logprob"), int | float)
+    )
+
+
+def completion_tokens(logprobs: Any) -> tuple[TokenLogprob, ...]:
+    """Tokens of a text completion's `logprobs`, which are parallel lists."""
+    tokens, values = get(logprobs, "tokens") or (), get(logprobs, "token_logprobs") or ()
+    return tuple(
+        TokenLogprob(str(token), float(value))
+        for token, value in zip(tokens, values, strict=False)
+        if isinstance(value, int | float)
+    )
+
+
+def strip_logprobs(response: Any) -> None:
+    """Take out log probabilities that the client did not ask for: a whole response or a stream's event, in place."""
+    if get(response, "logprobs"):  # an event of /v1/responses, where the list itself is required
+        response.logprobs = []
+    for choice in get(response, "choices") or ():
+        _drop(choice)
+    for item in get(response, "output") or ():
+        for part in get(item, "content") or () if not isinstance(item, str) else ():
+            _drop(part)
+
+
+def _drop(holder: Any) -> None:
+    if isinstance(holder, dict):
+        holder.pop("logprobs", None)
+    elif getattr(holder, "logprobs", None) is not None:
+        try:
+            delattr(holder, "logprobs")
+        except AttributeError:
+            holder.logprobs = None
+
+
+def add_usage(delivered: Any, other: Any) -> None:
+    """Add one answer's token usage to that of another, in place."""
+    mine, theirs = get(delivered, "usage"), get(other, "usage")
+    for name in _USAGE:
+        value, more = get(mine, name), get(theirs, name)
+        if isinstance(value, int) and isinstance(more, int):
+            if isinstance(mine, dict):
+                mine[name] = value + more
+            else:
+                setattr(mine, name, value + more)
+
+
+def read_expectations(kind: CallType, body: Mapping[str, Any]) -> Expectations:
+    """What a request demands of the form of any answer to it."""
+    return Expectations(_json_schema(kind, body), _tools(body))
+
+
+def _json_schema(kind: CallType, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    asked = body.get("response_format")
+    if kind is CallType.RESPONSES and isinstance(body.get("text"), Mapping):
+        asked = body["text"].get("format")
+    if not isinstance(asked, Mapping) or asked.get("type") not in ("json_object", "json_schema"):
+        return None
+    nested = asked.get("json_schema")
+    schema = (nested if isinstance(nested, Mapping) else asked).get("schema")
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _tools(body: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]] | None:
+    found: dict[str, Mapping[str, Any]] = {}
+    offered = body.get("tools")
+    for tool in offered if isinstance(offered, list) else ():
+        holder = tool.get("function", tool) if isinstance(tool, Mapping) else None
+        if not isinstance(holder, Mapping) or not isinstance(name := holder.get("name"), str):
+            # A tool of the provider's own, whose calls are not functions: nothing is known of their form.
+            return None
+        schema = holder.get("parameters", holder.get("input_schema"))
+        found[name] = schema if isinstance(schema, Mapping) else {}
+    return found or None

@@ -1,0 +1,145 @@
+"""A stream under way: its events, and the answer they amount to so far. One reader for each of the four APIs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from custom_router.confidence.base import Answer, TokenLogprob, ToolCall
+from custom_router.litellm_adapter.answers import chat_tokens, completion_tokens, get, messages_finish, strip_logprobs
+from custom_router.request import CallType
+
+
+class AnswerSoFar:
+    """Accumulates a streamed answer from its events. Events of an unknown form add nothing."""
+
+    def __init__(self, kind: CallType) -> None:
+        self.pieces = 0
+        self._texts: list[str] = []
+        self._tokens: list[TokenLogprob] = []
+        self._calls: dict[Any, list[str]] = {}
+        self._finish: str | None = None
+        self._partial = b""
+        self._read: Callable[[Any], None] = {
+            CallType.CHAT: self._chat,
+            CallType.COMPLETION: self._completion,
+            CallType.RESPONSES: self._responses,
+            CallType.MESSAGES: self._messages,
+        }[kind]
+
+    def feed(self, event: Any) -> None:
+        """Take in one event. Never raises."""
+        with suppress(AttributeError, IndexError, KeyError, TypeError, ValueError):
+            self._read(event)
+
+    def answer(self, model: str) -> Answer:
+        """The answer as far as it has come."""
+        calls = tuple(ToolCall(name, arguments) for name, arguments in map(_joined, self._calls.values()))
+        return Answer("".join(self._texts), model, self._finish, tuple(self._tokens), calls)
+
+    def _text(self, piece: Any) -> None:
+        if isinstance(piece, str) and piece:
+            self._texts.append(piece)
+            self.pieces += 1
+
+    def _chat(self, event: Any) -> None:
+        for choice in get(event, "choices") or ():
+            delta = get(choice, "delta")
+            self._text(get(delta, "content"))
+            self._tokens.extend(chat_tokens(get(choice, "logprobs")))
+            self._finish = get(choice, "finish_reason") or self._finish
+            for call in get(delta, "tool_calls") or ():
+                function = get(call, "function")
+                held = self._calls.setdefault(get(call, "index"), [get(function, "name") or ""])
+                held.append(get(function, "arguments") or "")
+
+    def _completion(self, event: Any) -> None:
+        for choice in get(event, "choices") or ():
+            self._text(get(choice, "text"))
+            self._tokens.extend(completion_tokens(get(choice, "logprobs")))
+            self._finish = get(choice, "finish_reason") or self._finish
+
+    def _responses(self, event: Any) -> None:
+        kind = str(getattr(get(event, "type"), "value", get(event, "type")))
+        if kind == "response.output_text.delta":
+            self._text(get(event, "delta"))
+            self._tokens.extend(chat_tokens({"content": get(event, "logprobs") or ()}))
+        elif kind == "response.output_item.done":
+            item = get(event, "item")
+            if get(item, "type") == "function_call":
+                self._calls[get(item, "id")] = [str(get(item, "name")), str(get(item, "arguments"))]
+        elif kind in ("response.completed", "response.incomplete"):
+            details = get(get(event, "response"), "incomplete_details")
+            self._finish = "length" if get(details, "reason") == "max_output_tokens" else "stop"
+
+    def _messages(self, event: Any) -> None:
+        if isinstance(event, str):
+            event = event.encode()
+        if not isinstance(event, bytes):
+            self._message_event(event)
+            return
+        *lines, self._partial = (self._partial + event).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._message_event(orjson.loads(line[5:]))
+
+    def _message_event(self, event: Any) -> None:
+        kind, delta, index = get(event, "type"), get(event, "delta"), get(event, "index")
+        if kind == "content_block_start" and get(get(event, "content_block"), "type") == "tool_use":
+            self._calls[index] = [str(get(get(event, "content_block"), "name"))]
+        elif kind == "content_block_delta":
+            self._text(get(delta, "text"))
+            if index in self._calls:
+                self._calls[index].append(str(get(delta, "partial_json") or ""))
+        elif kind == "message_delta":
+            self._finish = messages_finish(get(delta, "stop_reason")) or self._finish
+
+
+def _joined(parts: list[str]) -> tuple[str, str]:
+    return parts[0], "".join(parts[1:])
+
+
+class HeldStream:
+    """A stream's events so far, and the rest to come. Iterating replays what was held, then goes on."""
+
+    def __init__(self, stream: Any, kind: CallType, *, strip: bool) -> None:
+        self.stream = stream
+        self.so_far = AnswerSoFar(kind)
+        self.ended = False
+        self.first_at: float | None = None
+        """`time.perf_counter()` of the first event."""
+        self._iterator: AsyncIterator[Any] = stream.__aiter__()
+        self._strip = strip
+        self._held: list[Any] = []
+
+    async def advance(self) -> bool:
+        """Hold one event more; False at the stream's end. Raises what the stream raises."""
+        try:
+            event = await self._iterator.__anext__()
+        except StopAsyncIteration:
+            self.ended = True
+            return False
+        self.first_at = self.first_at or time.perf_counter()
+        self.so_far.feed(event)
+        if self._strip:
+            strip_logprobs(event)
+        self._held.append(event)
+        return True
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        held, self._held = self._held, []
+        for event in held:
+            yield event
+        while not self.ended and await self.advance():
+            yield self._held.pop()
+
+    async def close(self) -> None:
+        """Stop the stream at its source."""
+        for closer in (getattr(self._iterator, "aclose", None), getattr(self.stream, "aclose", None)):
+            if callable(closer):
+                with suppress(Exception):
+                    await closer()

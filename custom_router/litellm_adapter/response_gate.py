@@ -1,0 +1,52 @@
+"""The gate on whole responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from custom_router.gating import Attempt
+from custom_router.litellm_adapter.answers import add_usage, strip_logprobs
+from custom_router.litellm_adapter.logprobs import client_wants_logprobs
+from custom_router.litellm_adapter.tickets import TicketDesk
+from custom_router.litellm_adapter.upstream import Accounted, ask_group
+from custom_router.tiers import Tier
+
+
+class ResponseGate:
+    """Judges a whole response before the client gets it. One that is not gated passes through untouched."""
+
+    def __init__(self, desk: TicketDesk) -> None:
+        self._desk = desk
+
+    async def answered(self, data: Mapping[str, Any], user: Any, response: Any) -> Any:
+        """The response to deliver in place of `response`; None to leave it as it is."""
+        found = self._desk.ticket(data)
+        if found is None:
+            return None
+        token, pending, ticket = found
+        try:
+            first = self._desk.attempt(pending, ticket, response)
+            if first is None:
+                return None
+
+            async def ask(tier: Tier, last: bool) -> Attempt:
+                with Accounted(ticket):
+                    higher = await ask_group(
+                        ticket.view.call_type, data, self._desk.group(ticket, tier), token, stream=False
+                    )
+                return Attempt(tier, higher, self._desk.read(ticket, higher))
+
+            delivered = await self._desk.runtime.gatekeeper.settle(
+                ticket, pending.record, first, ask, self._desk.around(ticket, user)
+            )
+            if not client_wants_logprobs(data):
+                strip_logprobs(delivered.payload)
+            if delivered is first:
+                return None
+            self._desk.note_delivered(pending, delivered)
+            if ticket.policy.document.gate.usage == "sum":
+                add_usage(delivered.payload, response)
+            return delivered.payload
+        finally:
+            self._desk.runtime.gate_closed(token)

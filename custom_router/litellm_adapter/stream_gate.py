@@ -1,0 +1,168 @@
+"""The gate on streams: hold, then replay or replace; what has been sent is never taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from custom_router.gating import Attempt
+from custom_router.headers import decision_headers
+from custom_router.lifecycle import Bill, Ending, GateTicket
+from custom_router.litellm_adapter.held import HeldStream
+from custom_router.litellm_adapter.logprobs import client_wants_logprobs
+from custom_router.litellm_adapter.tickets import TicketDesk
+from custom_router.litellm_adapter.upstream import Accounted, ask_group, bill_partial
+from custom_router.records.pending import Pending
+from custom_router.tiers import Tier
+
+_PENDING = {"x-router-confidence": "pending", "x-router-escalated": "pending"}
+_KEEPALIVE = b": keep-alive\n\n"
+
+
+class StreamGate:
+    """Judges a stream before, or while, the client gets it. One that is not gated passes through untouched."""
+
+    def __init__(self, desk: TicketDesk) -> None:
+        self._desk = desk
+
+    async def stream(self, data: Mapping[str, Any], user: Any, response: Any) -> AsyncIterator[Any]:
+        """The events to send to the client in place of those of `response`."""
+        found = self._desk.ticket(data)
+        if found is None:
+            async for event in response:
+                yield event
+            return
+        token, pending, ticket = found
+        strip = not client_wants_logprobs(data)
+        held = HeldStream(response, ticket.view.call_type, strip=strip)
+        opened: list[HeldStream] = [held]
+        finished = False
+        try:
+            if not self._desk.judged(pending, ticket, response):
+                async for event in held:
+                    yield event
+                finished = True
+                return
+            work = asyncio.ensure_future(self._settled_stream(data, user, held, opened, strip, found))
+            try:
+                async for beat in self._beats(work, ticket):
+                    self._set_headers(response, pending, final=False)
+                    yield beat
+                chosen = work.result()
+            finally:
+                if not work.done():
+                    work.cancel()
+                    with suppress(asyncio.CancelledError, Exception):
+                        await work
+            self._set_headers(response, pending, final=True)
+            now = time.perf_counter()
+            pending.record.latency_ms["ttft"] = round((now - pending.began) * 1000, 3)
+            pending.record.gate.held_ms = round((now - (held.first_at or now)) * 1000, 3)
+            async for event in chosen:
+                yield event
+            finished = True
+        finally:
+            for stream in opened:
+                if not stream.ended:
+                    await self._abandon(token, stream, held, finished)
+            self._desk.runtime.gate_closed(token)
+
+    async def _settled_stream(
+        self, data: Mapping[str, Any], user: Any, held: HeldStream, opened: list[HeldStream], strip: bool,
+        found: tuple[str, Pending, GateTicket],
+    ) -> HeldStream:  # fmt: skip
+        token, pending, ticket = found
+        broken = await _hold(held, ticket)
+        answer = None if broken else self._desk.named(ticket, held.stream, held.so_far.answer(""))
+        first = Attempt(self._desk.tier(pending, held.stream), held, answer, broken)
+
+        async def ask(tier: Tier, last: bool) -> Attempt:
+            with Accounted(ticket):
+                stream = await ask_group(
+                    ticket.view.call_type, data, self._desk.group(ticket, tier), token, stream=True
+                )
+                higher = HeldStream(stream, ticket.view.call_type, strip=strip)
+                opened.append(higher)
+                # One piece of text, so that a provider that fails at once has not yet taken the first one's place.
+                while await higher.advance() and (not last or not higher.so_far.pieces):
+                    pass
+            return Attempt(tier, higher, None if last else self._desk.named(ticket, stream, higher.so_far.answer("")))
+
+        delivered = await self._desk.runtime.gatekeeper.settle(
+            ticket, pending.record, first, ask, self._desk.around(ticket, user)
+        )
+        if delivered is not first:
+            self._desk.note_delivered(pending, delivered)
+            if broken is not None:
+                # LiteLLM reports no end for a stream that broke while held, and bills nothing for it.
+                self._desk.runtime.end(token, Ending("ok", cost=0.0, frontier=self._desk.frontier_price()))
+        chosen: HeldStream = delivered.payload
+        return chosen
+
+    async def _beats(self, work: asyncio.Future[Any], ticket: GateTicket) -> AsyncIterator[bytes]:
+        while not work.done():
+            await asyncio.wait({work}, timeout=ticket.policy.document.gate.keepalive_s)
+            if not work.done():
+                yield _KEEPALIVE
+
+    async def _abandon(self, token: str, stream: HeldStream, first: HeldStream, finished: bool) -> None:
+        """Close a stream that nobody reads on, and have what it gave billed.
+
+        LiteLLM bills the client's own stream by itself when the client has left.
+        """
+        if stream is not first or finished:
+            billed = False
+            with suppress(Exception):
+                billed = await bill_partial(stream.stream)
+            if not billed and stream is first:
+                self._desk.runtime.end(token, Ending("ok", cost=None, frontier=self._desk.frontier_price()))
+            elif not billed:
+                self._desk.runtime.billed(token, Bill(answer=True))
+        await stream.close()
+
+    def without_verdict(self, token: str, response: Any, headers: dict[str, str] | None) -> dict[str, str] | None:
+        """Headers to send before a held stream's verdict is known: none where they can follow with the first event."""
+        pending = self._desk.runtime.pending.get(token)
+        if headers is None or pending is None or pending.ticket is None or pending.ticket.closed:
+            return headers
+        if not pending.record.stream:
+            return headers
+        return None if isinstance(getattr(response, "_hidden_params", None), dict) else {**headers, **_PENDING}
+
+    def _set_headers(self, response: Any, pending: Pending, *, final: bool) -> None:
+        """Headers of a stream reach the client with its first event, from here."""
+        hidden = getattr(response, "_hidden_params", None)
+        if not isinstance(hidden, dict):
+            return
+        headers = decision_headers(pending.record)
+        if not final:
+            # The connection had to be kept alive before the verdict, so its headers cannot hold it; the record does.
+            headers |= _PENDING
+        known = hidden.get("additional_headers")
+        hidden["additional_headers"] = {
+            **headers,
+            **(known if isinstance(known, dict) and not final else {}),
+            **headers,
+        }
+
+
+async def _hold(held: HeldStream, ticket: GateTicket) -> BaseException | None:
+    """Hold the stream as far as the policy says; what broke it, if something did."""
+    settings = ticket.policy.document.gate
+    whole = settings.streaming == "buffer"
+    began: float | None = None
+    try:
+        while await held.advance():
+            if whole or not held.so_far.pieces:
+                continue
+            began = began or time.perf_counter()
+            late = (time.perf_counter() - began) * 1000 >= settings.prefix.milliseconds
+            if held.so_far.pieces >= settings.prefix.tokens or late:
+                break
+    except Exception as error:  # noqa: BLE001 - nothing has reached the client yet, so another tier may answer
+        held.ended = True
+        return error
+    return None

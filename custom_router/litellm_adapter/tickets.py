@@ -1,0 +1,89 @@
+"""Requests that the gate judges, as LiteLLM's hooks name them, and what its deployments say about their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from custom_router.confidence.base import Answer
+from custom_router.gating import Attempt, Surroundings
+from custom_router.lifecycle import GateTicket
+from custom_router.litellm_adapter.answers import get, read_answer
+from custom_router.litellm_adapter.deployments import DeploymentTable
+from custom_router.litellm_adapter.reading import token_in
+from custom_router.litellm_adapter.upstream import purpose_in, remaining_budget
+from custom_router.records.cost import Price
+from custom_router.records.pending import Pending
+from custom_router.runtime import Runtime
+from custom_router.tiers import Tier
+
+
+class TicketDesk:
+    """Finds a request's ticket, and tells which tier and model an answer is from."""
+
+    def __init__(self, runtime: Runtime, deployments: DeploymentTable) -> None:
+        self.runtime = runtime
+        self.deployments = deployments
+
+    def ticket(self, data: Mapping[str, Any]) -> tuple[str, Pending, GateTicket] | None:
+        token = token_in(data)
+        pending = self.runtime.pending.get(token) if token is not None else None
+        if token is None or pending is None or pending.ticket is None or pending.ticket.closed:
+            return None
+        return token, pending, pending.ticket
+
+    def gated(self, kwargs: Mapping[str, Any]) -> tuple[Pending, GateTicket] | None:
+        made = purpose_in(kwargs)
+        token = made[0] if made is not None else token_in(kwargs)
+        pending = self.runtime.pending.get(token) if token is not None else None
+        return None if pending is None or pending.ticket is None else (pending, pending.ticket)
+
+    def attempt(self, pending: Pending, ticket: GateTicket, response: Any) -> Attempt | None:
+        if not self.judged(pending, ticket, response):
+            return None
+        return Attempt(self.tier(pending, response), response, self.read(ticket, response))
+
+    def judged(self, pending: Pending, ticket: GateTicket, response: Any) -> bool:
+        """Whether the tier that really answered is judged: LiteLLM may have fallen back to the frontier."""
+        domain = ticket.decision.domain.name if ticket.decision.domain else None
+        tier = self.tier(pending, response)
+        judged = ticket.policy.document.gate.thresholds(tier, domain, ticket.caller.teams) is not None
+        if not judged:
+            pending.record.gate.mode = "off"
+        return judged
+
+    def tier(self, pending: Pending, response: Any) -> Tier:
+        deployment = self.deployments.by_id(_response_model_id(response))
+        name = pending.group_tier.get(deployment.group) if deployment is not None else None
+        return Tier(name or pending.record.tier)
+
+    def read(self, ticket: GateTicket, response: Any) -> Answer | None:
+        answer = read_answer(ticket.view.call_type, response, "")
+        return None if answer is None else self.named(ticket, response, answer)
+
+    def named(self, ticket: GateTicket, response: Any, answer: Answer) -> Answer:
+        deployment = self.deployments.by_id(_response_model_id(response))
+        return replace(answer, model=deployment.model if deployment is not None else "unknown")
+
+    def note_delivered(self, pending: Pending, delivered: Attempt) -> None:
+        record, ticket = pending.record, pending.ticket
+        deployment = self.deployments.by_id(_response_model_id(get(delivered.payload, "stream") or delivered.payload))
+        record.tier = delivered.tier.value
+        if ticket is not None:
+            record.model_group = self.group(ticket, delivered.tier)
+        record.deployment = deployment.id if deployment is not None else None
+
+    def group(self, ticket: GateTicket, tier: Tier) -> str:
+        return ticket.policy.document.tiers[tier].model
+
+    def around(self, ticket: GateTicket, user: Any) -> Surroundings:
+        facts = self.deployments.tier_facts(ticket.policy.document.tiers)
+        return Surroundings(facts.prices, facts.capabilities, remaining_budget(user))
+
+    def frontier_price(self) -> Price | None:
+        return self.deployments.tier_facts(self.runtime.engine.policy.document.tiers).frontier_price
+
+
+def _response_model_id(response: Any) -> object:
+    return get(get(response, "_hidden_params"), "model_id")

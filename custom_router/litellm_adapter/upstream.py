@@ -1,0 +1,115 @@
+"""The gate's own calls: asking another tier for an answer to the same request, on the same caller's account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from custom_router.lifecycle import GateTicket
+from custom_router.litellm_adapter.reading import TOKEN
+from custom_router.request import CallType
+
+ACCOUNT = "tier_router_gate_call"
+"""Metadata key that says for which request, and for what, the gate made a call of its own."""
+
+# What LiteLLM or we put into a request, and what must not be repeated: the sub-call is routed by its own group.
+_NOT_REPEATED = frozenset(
+    {"model", "metadata", "litellm_metadata", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks",
+     "litellm_call_id", "litellm_trace_id", "litellm_session_id", "litellm_logging_obj", "proxy_server_request",
+     "num_retries", "cache", "mock_response", "stream", "guardrails", "tags"}
+)  # fmt: skip
+
+
+def body_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request as the client sent it."""
+    request = data.get("proxy_server_request")
+    body = request.get("body") if isinstance(request, Mapping) else None
+    return body if isinstance(body, Mapping) else {}
+
+
+def repeated(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a request that another call repeats: what the client sent, as guardrails have left it."""
+    return {key: data[key] for key in body_of(data) if key in data and key not in _NOT_REPEATED}
+
+
+def account(data: Mapping[str, Any], token: str, purpose: str) -> dict[str, Any]:
+    """Metadata that puts a call on the same key, team and user as the request, and names it as the gate's."""
+    from litellm.litellm_core_utils.internal_call_metadata import forwarded_internal_call_metadata
+
+    parent = data.get("litellm_metadata") or data.get("metadata") or {}
+    origin = cast(Any, "tier_router_gate")  # LiteLLM's own origins are a closed list; the spend log takes any name
+    metadata = dict(forwarded_internal_call_metadata(parent, origin))
+    metadata.pop(TOKEN, None)
+    metadata[ACCOUNT] = {"token": token, "purpose": purpose}
+    return metadata
+
+
+async def ask_group(kind: CallType, data: Mapping[str, Any], group: str, token: str, *, stream: bool) -> Any:
+    """The answer of a model group to the same request, in the same API's form. Raises what LiteLLM raises."""
+    from litellm.proxy.proxy_server import llm_router
+
+    if llm_router is None:
+        raise RuntimeError("LiteLLM's router is not running")
+    router = cast(Any, llm_router)
+    call = {
+        CallType.CHAT: router.acompletion,
+        CallType.COMPLETION: router.atext_completion,
+        CallType.RESPONSES: router.aresponses,
+        CallType.MESSAGES: router.aanthropic_messages,
+    }[kind]
+    holder = "metadata" if kind in (CallType.CHAT, CallType.COMPLETION) else "litellm_metadata"
+    arguments = {**repeated(data), "model": group, holder: account(data, token, "answer")}
+    if stream:
+        arguments["stream"] = True
+    return await call(**arguments)
+
+
+def purpose_in(holder: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(token, purpose) of a call that the gate made; None for any other."""
+    for key in ("metadata", "litellm_metadata"):
+        metadata = holder.get(key)
+        marked = metadata.get(ACCOUNT) if isinstance(metadata, Mapping) else None
+        if isinstance(marked, Mapping) and isinstance(token := marked.get("token"), str):
+            return token, str(marked.get("purpose"))
+    return None
+
+
+async def bill_partial(stream: Any) -> bool:
+    """Have LiteLLM bill what an abandoned stream has already given. Whether a bill is on its way."""
+    from litellm.proxy.common_request_processing import _bill_partial_streamed_spend_on_disconnect
+
+    logging = getattr(stream, "logging_obj", None) or getattr(getattr(stream, "inner", None), "logging_obj", None)
+    if logging is None:
+        return False
+    return bool(await _bill_partial_streamed_spend_on_disconnect({"litellm_logging_obj": logging}, stream))
+
+
+def remaining_budget(user: Any) -> float | None:
+    """Dollars that the caller may still spend before the first of its budgets is used up; None without any budget.
+
+    Key, team, team member and user, as LiteLLM read them when the request was authenticated.
+    """
+    left = [
+        float(limit) - float(getattr(user, spend, None) or 0.0)
+        for limit_name, spend in (
+            ("max_budget", "spend"),
+            ("team_max_budget", "team_spend"),
+            ("user_max_budget", "user_spend"),
+        )
+        if isinstance(limit := getattr(user, limit_name, None), int | float)
+    ]
+    return max(min(left), 0.0) if left else None
+
+
+class Accounted:
+    """Counts a call of the gate's until it is billed; one that fails is never billed."""
+
+    def __init__(self, ticket: GateTicket) -> None:
+        self._ticket = ticket
+
+    def __enter__(self) -> None:
+        self._ticket.unbilled += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._ticket.unbilled -= 1
