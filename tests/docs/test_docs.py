@@ -130,6 +130,7 @@ def test_every_policy_key_is_listed_with_its_default() -> None:
 
 def test_policy_keys_named_in_prose_exist() -> None:
     known = {key.replace("<tier>", "simple").replace("<name>", "x") for key, _ in policy_keys(PolicyDocument)}
+    recorded = set(record_paths(DecisionRecord))
     sections = {key.partition(".")[0] for key in known} - {"tiers", "domains", "signals", "version", "mode"}
     for page in PAGES:
         for code in codes(prose(page)):
