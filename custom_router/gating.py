@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from cachetools import LRUCache
@@ -24,6 +24,7 @@ from custom_router.confidence.calibrate import GateArtifact, GateRefused, judge
 from custom_router.confidence.gate import Verdict, worth_escalating
 from custom_router.confidence.logprobs import own_confidence
 from custom_router.confidence.rates import EscalationRates
+from custom_router.confidence.text import failures
 from custom_router.decision import Capability, Decision
 from custom_router.encoder.worker import EncoderWorker, EncodingFailed
 from custom_router.lifecycle import GateTicket
@@ -35,6 +36,8 @@ from custom_router.tiers import TIERS, Tier
 
 logger = logging.getLogger(__name__)
 
+SELF_CHECK_S = 3.0
+"""Seconds a model has for the one token in which it judges its own answer."""
 _SIMILARITY_DEADLINE_S = 0.3
 _COMPARED_CHARS = 1_000
 
@@ -49,8 +52,16 @@ class Attempt:
     broken: BaseException | None = None
 
 
-Ask = Callable[[Tier, bool], Awaitable[Attempt]]
-"""Asks a tier for its answer to the same request. The flag says that it will be delivered whatever it is."""
+class Upstream(Protocol):
+    """The tiers, for one request."""
+
+    async def ask(self, tier: Tier, last: bool) -> Attempt:
+        """A tier's answer to the same request. `last` says that it will be delivered whatever it is."""
+        ...
+
+    async def self_check(self, attempt: Attempt) -> float | None:
+        """The log probability, by the model that gave it, that an answer is right. None where it cannot say."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +118,13 @@ class Gatekeeper:
         self.rates = EscalationRates()
 
     async def settle(
-        self, ticket: GateTicket, record: DecisionRecord, first: Attempt, ask: Ask, around: Surroundings
+        self, ticket: GateTicket, record: DecisionRecord, first: Attempt, upstream: Upstream, around: Surroundings
     ) -> Attempt:
         """The attempt to deliver. `record` is told what happened; never raises but for cancellation, unless the first
         attempt was broken and nothing else answered, which raises what broke it."""
         began = time.perf_counter()
         try:
-            return await self._walk(ticket, record, first, ask, around)
+            return await self._walk(ticket, record, first, upstream, around)
         except asyncio.CancelledError:
             _note(record, Cause.CLIENT_GONE)
             raise
@@ -123,9 +134,10 @@ class Gatekeeper:
             metrics.GATE_HELD.observe(record.gate.held_ms / 1000)
 
     async def _walk(
-        self, ticket: GateTicket, record: DecisionRecord, first: Attempt, ask: Ask, around: Surroundings
+        self, ticket: GateTicket, record: DecisionRecord, first: Attempt, upstream: Upstream, around: Surroundings
     ) -> Attempt:
-        held, judged = first, await self._judge(ticket, first, ())
+        held, judged = await self._judge(ticket, first, (), upstream)
+        first = held
         verdict = self._verdict(ticket, first, judged)
         _tell(record, judged, verdict)
         metrics.GATE_VERDICTS.labels(first.tier.value, verdict.value).inc()
@@ -143,7 +155,7 @@ class Gatekeeper:
             _note(record, _reason(judged))
             try:
                 async with asyncio.timeout(ticket.policy.document.gate.deadline_s):
-                    higher = await ask(target, last)
+                    higher = await upstream.ask(target, last)
             except TimeoutError:
                 _note(record, Cause.GATE_ESCALATION_TIMEOUT)
                 break
@@ -156,25 +168,30 @@ class Gatekeeper:
             record.gate.escalated_to = target.value
             if last or higher.answer is None:
                 break
-            judged = await self._judge(ticket, higher, earlier)
+            held, judged = await self._judge(ticket, higher, earlier, upstream)
             verdict = self._verdict(ticket, higher, judged)
             _tell(record, judged, verdict)
         if held.broken is not None:
             raise held.broken
         return held
 
-    async def _judge(self, ticket: GateTicket, attempt: Attempt, earlier: tuple[Attempt, ...]) -> Assessment:
-        answer = attempt.answer
-        if answer is None:
-            return Assessment(failures=(Failure.EMPTY,) if attempt.broken is not None else ())
+    async def _judge(
+        self, ticket: GateTicket, attempt: Attempt, earlier: tuple[Attempt, ...], upstream: Upstream
+    ) -> tuple[Attempt, Assessment]:
+        """The attempt, with what its model says of it where that was asked, and what is thought of it."""
+        if attempt.answer is None:
+            return attempt, Assessment(failures=(Failure.EMPTY,) if attempt.broken is not None else ())
         try:
+            attempt = await _self_checked(ticket, attempt, upstream)
+            answer = attempt.answer
+            assert answer is not None
             opinions = tuple(
                 Opinion(other.model, other.text, own_confidence(other))
-                for attempt in earlier
-                if (other := attempt.answer) is not None
+                for attempted in earlier
+                if (other := attempted.answer) is not None
             )
             similarity = await self._similarity([answer.text, *(o.answer for o in opinions)]) if opinions else None
-            return assess(
+            return attempt, assess(
                 ticket.view,
                 replace(answer, opinions=(*answer.opinions, *opinions)),
                 ticket.expected,
@@ -186,7 +203,7 @@ class Gatekeeper:
             # A defect in a signal must not fail a request that has been answered.
             logger.exception("the gate failed to judge an answer")
             metrics.STAGE_FAILURES.labels(Cause.GATE_ERROR.value).inc()
-            return Assessment()
+            return attempt, Assessment()
 
     def _verdict(self, ticket: GateTicket, attempt: Attempt, judged: Assessment) -> Verdict:
         decision = ticket.decision
@@ -229,6 +246,26 @@ class Gatekeeper:
             return float(np.dot(vectors[a], vectors[b])) if known else float(a.strip() == b.strip())
 
         return cosine
+
+
+async def _self_checked(ticket: GateTicket, attempt: Attempt, upstream: Upstream) -> Attempt:
+    """The attempt with its model's own check, where the policy wants one and nothing else tells its confidence."""
+    answer = attempt.answer
+    if answer is None or "self_check" not in ticket.policy.document.gate.signals or own_confidence(answer) is not None:
+        return attempt
+    if answer.tool_calls or failures(ticket.view, answer, ticket.expected):
+        return attempt
+    try:
+        async with asyncio.timeout(SELF_CHECK_S):
+            said = await upstream.self_check(attempt)
+    except TimeoutError:
+        return attempt
+    except Exception as error:  # noqa: BLE001 - the check is not the answer: without it nothing more is known
+        logger.warning("self-check of the %s tier failed: %s", attempt.tier.value, type(error).__name__)
+        return attempt
+    if said is None:
+        return attempt
+    return replace(attempt, answer=replace(answer, confidence=said, confidence_kind="p_true_logprob"))
 
 
 def _reason(judged: Assessment) -> Cause:

@@ -19,6 +19,7 @@ class AnswerSoFar:
 
     def __init__(self, kind: CallType) -> None:
         self.pieces = 0
+        """Parts of the answer so far, of text or of a tool call."""
         self._texts: list[str] = []
         self._tokens: list[TokenLogprob] = []
         self._calls: dict[Any, list[str]] = {}
@@ -54,6 +55,7 @@ class AnswerSoFar:
             self._finish = get(choice, "finish_reason") or self._finish
             for call in get(delta, "tool_calls") or ():
                 function = get(call, "function")
+                self.pieces += 1
                 held = self._calls.setdefault(get(call, "index"), [get(function, "name") or ""])
                 held.append(get(function, "arguments") or "")
 
@@ -71,6 +73,7 @@ class AnswerSoFar:
         elif kind == "response.output_item.done":
             item = get(event, "item")
             if get(item, "type") == "function_call":
+                self.pieces += 1
                 self._calls[get(item, "id")] = [str(get(item, "name")), str(get(item, "arguments"))]
         elif kind in ("response.completed", "response.incomplete"):
             details = get(get(event, "response"), "incomplete_details")
@@ -94,6 +97,7 @@ class AnswerSoFar:
         elif kind == "content_block_delta":
             self._text(get(delta, "text"))
             if index in self._calls:
+                self.pieces += 1
                 self._calls[index].append(str(get(delta, "partial_json") or ""))
         elif kind == "message_delta":
             self._finish = messages_finish(get(delta, "stop_reason")) or self._finish
@@ -113,7 +117,7 @@ class HeldStream:
         self.first_at: float | None = None
         """`time.perf_counter()` of the first event."""
         self._iterator: AsyncIterator[Any] = stream.__aiter__()
-        self._strip = strip
+        self.strip = strip
         self._held: list[Any] = []
 
     async def advance(self) -> bool:
@@ -125,7 +129,7 @@ class HeldStream:
             return False
         self.first_at = self.first_at or time.perf_counter()
         self.so_far.feed(event)
-        if self._strip:
+        if self.strip:
             strip_logprobs(event)
         self._held.append(event)
         return True

@@ -8,7 +8,7 @@ from typing import Any
 from custom_router.gating import Attempt
 from custom_router.litellm_adapter.answers import add_usage, strip_logprobs
 from custom_router.litellm_adapter.logprobs import client_wants_logprobs
-from custom_router.litellm_adapter.tickets import TicketDesk
+from custom_router.litellm_adapter.tickets import Found, TicketDesk
 from custom_router.litellm_adapter.upstream import Accounted, ask_group
 from custom_router.tiers import Tier
 
@@ -30,19 +30,10 @@ class ResponseGate:
             if first is None:
                 return None
 
-            async def ask(tier: Tier, last: bool) -> Attempt:
-                with Accounted(ticket):
-                    higher = await ask_group(
-                        ticket.view.call_type, data, self._desk.group(ticket, tier), token, stream=False
-                    )
-                return Attempt(tier, higher, self._desk.read(ticket, higher))
-
-            delivered = await self._desk.runtime.gatekeeper.settle(
-                ticket, pending.record, first, ask, self._desk.around(ticket, user)
-            )
+            delivered = await self._desk.settle(data, user, found, first, self._ask)
             if not client_wants_logprobs(data):
                 strip_logprobs(delivered.payload)
-            if delivered is first:
+            if delivered.payload is response:
                 return None
             self._desk.note_delivered(pending, delivered)
             if ticket.policy.document.gate.usage == "sum":
@@ -50,3 +41,9 @@ class ResponseGate:
             return delivered.payload
         finally:
             self._desk.runtime.gate_closed(token)
+
+    async def _ask(self, data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
+        token, _, ticket = found
+        with Accounted(ticket):
+            higher = await ask_group(ticket.view.call_type, data, self._desk.group(ticket, tier), token, stream=False)
+        return Attempt(tier, higher, self._desk.read(ticket, higher))

@@ -13,7 +13,7 @@ from custom_router.headers import decision_headers
 from custom_router.lifecycle import Bill, Ending, GateTicket
 from custom_router.litellm_adapter.held import HeldStream
 from custom_router.litellm_adapter.logprobs import client_wants_logprobs
-from custom_router.litellm_adapter.tickets import TicketDesk
+from custom_router.litellm_adapter.tickets import Found, TicketDesk
 from custom_router.litellm_adapter.upstream import Accounted, ask_group, bill_partial
 from custom_router.records.pending import Pending
 from custom_router.tiers import Tier
@@ -36,8 +36,7 @@ class StreamGate:
                 yield event
             return
         token, pending, ticket = found
-        strip = not client_wants_logprobs(data)
-        held = HeldStream(response, ticket.view.call_type, strip=strip)
+        held = HeldStream(response, ticket.view.call_type, strip=not client_wants_logprobs(data))
         opened: list[HeldStream] = [held]
         finished = False
         try:
@@ -46,7 +45,7 @@ class StreamGate:
                     yield event
                 finished = True
                 return
-            work = asyncio.ensure_future(self._settled_stream(data, user, held, opened, strip, found))
+            work = asyncio.ensure_future(self._settled_stream(data, user, held, opened, found))
             try:
                 async for beat in self._beats(work, ticket):
                     self._set_headers(response, pending, final=False)
@@ -71,30 +70,26 @@ class StreamGate:
             self._desk.runtime.gate_closed(token)
 
     async def _settled_stream(
-        self, data: Mapping[str, Any], user: Any, held: HeldStream, opened: list[HeldStream], strip: bool,
-        found: tuple[str, Pending, GateTicket],
-    ) -> HeldStream:  # fmt: skip
+        self, data: Mapping[str, Any], user: Any, held: HeldStream, opened: list[HeldStream], found: Found
+    ) -> HeldStream:
         token, pending, ticket = found
         broken = await _hold(held, ticket)
         answer = None if broken else self._desk.named(ticket, held.stream, held.so_far.answer(""))
         first = Attempt(self._desk.tier(pending, held.stream), held, answer, broken)
 
-        async def ask(tier: Tier, last: bool) -> Attempt:
+        async def ask(data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
+            group = self._desk.group(ticket, tier)
             with Accounted(ticket):
-                stream = await ask_group(
-                    ticket.view.call_type, data, self._desk.group(ticket, tier), token, stream=True
-                )
-                higher = HeldStream(stream, ticket.view.call_type, strip=strip)
+                stream = await ask_group(ticket.view.call_type, data, group, token, stream=True)
+                higher = HeldStream(stream, ticket.view.call_type, strip=held.strip)
                 opened.append(higher)
-                # One piece of text, so that a provider that fails at once has not yet taken the first one's place.
+                # One piece of it, so that a provider that fails at once has not yet taken the first one's place.
                 while await higher.advance() and (not last or not higher.so_far.pieces):
                     pass
             return Attempt(tier, higher, None if last else self._desk.named(ticket, stream, higher.so_far.answer("")))
 
-        delivered = await self._desk.runtime.gatekeeper.settle(
-            ticket, pending.record, first, ask, self._desk.around(ticket, user)
-        )
-        if delivered is not first:
+        delivered = await self._desk.settle(data, user, found, first, ask)
+        if delivered.payload is not held:
             self._desk.note_delivered(pending, delivered)
             if broken is not None:
                 # LiteLLM reports no end for a stream that broke while held, and bills nothing for it.

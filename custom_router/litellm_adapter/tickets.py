@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,15 @@ from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.reading import token_in
-from custom_router.litellm_adapter.upstream import purpose_in, remaining_budget
+from custom_router.litellm_adapter.upstream import Accounted, ask_self, purpose_in, remaining_budget
 from custom_router.records.cost import Price
 from custom_router.records.pending import Pending
 from custom_router.runtime import Runtime
 from custom_router.tiers import Tier
+
+Found = tuple[str, Pending, GateTicket]
+"""A gated request: its token, its record under way, its ticket."""
+AskTier = Callable[[Mapping[str, Any], Found, Tier, bool], Awaitable[Attempt]]
 
 
 class TicketDesk:
@@ -26,7 +30,13 @@ class TicketDesk:
         self.runtime = runtime
         self.deployments = deployments
 
-    def ticket(self, data: Mapping[str, Any]) -> tuple[str, Pending, GateTicket] | None:
+    async def settle(self, data: Mapping[str, Any], user: Any, found: Found, first: Attempt, ask: AskTier) -> Attempt:
+        """The attempt to deliver, by the gate."""
+        _, pending, ticket = found
+        upstream = _Upstream(self, data, found, ask)
+        return await self.runtime.gatekeeper.settle(ticket, pending.record, first, upstream, self.around(ticket, user))
+
+    def ticket(self, data: Mapping[str, Any]) -> Found | None:
         token = token_in(data)
         pending = self.runtime.pending.get(token) if token is not None else None
         if token is None or pending is None or pending.ticket is None or pending.ticket.closed:
@@ -83,6 +93,32 @@ class TicketDesk:
 
     def frontier_price(self) -> Price | None:
         return self.deployments.tier_facts(self.runtime.engine.policy.document.tiers).frontier_price
+
+
+class _Upstream:
+    """The tiers behind LiteLLM's router, for one request."""
+
+    def __init__(self, desk: TicketDesk, data: Mapping[str, Any], found: Found, ask: AskTier) -> None:
+        self._desk = desk
+        self._data = data
+        self._found = found
+        self._ask = ask
+
+    async def ask(self, tier: Tier, last: bool) -> Attempt:
+        return await self._ask(self._data, self._found, tier, last)
+
+    async def self_check(self, attempt: Attempt) -> float | None:
+        token, _, ticket = self._found
+        deployment_id = _response_model_id(get(attempt.payload, "stream") or attempt.payload)
+        answerer = self._desk.deployments.by_id(deployment_id)
+        if answerer is None or answerer.id is None or attempt.answer is None:
+            return None
+        if "top_logprobs" not in self._desk.deployments.logprobs_of(answerer.id):
+            return None
+        with Accounted(ticket):
+            return await ask_self(
+                ticket.view.call_type, self._data, ticket.view, attempt.answer.text, answerer.id, token
+            )
 
 
 def _response_model_id(response: Any) -> object:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from custom_router.confidence.self_check import SELF_CHECK_PARAMETERS, p_true, self_check_messages
 from custom_router.lifecycle import GateTicket
+from custom_router.litellm_adapter.answers import read_answer
 from custom_router.litellm_adapter.reading import TOKEN
-from custom_router.request import CallType
+from custom_router.request import CallType, RequestView
 
 ACCOUNT = "tier_router_gate_call"
 """Metadata key that says for which request, and for what, the gate made a call of its own."""
@@ -62,6 +64,34 @@ async def ask_group(kind: CallType, data: Mapping[str, Any], group: str, token: 
     if stream:
         arguments["stream"] = True
     return await call(**arguments)
+
+
+async def ask_self(
+    kind: CallType, data: Mapping[str, Any], view: RequestView, answer: str, deployment_id: str, token: str
+) -> float | None:
+    """Log P(True): the deployment that gave an answer says in one token whether it is right. Raises what LiteLLM does.
+
+    The conversation comes first, unchanged where it is a chat, so that the provider's prompt cache holds it.
+    """
+    from litellm.proxy.proxy_server import llm_router
+
+    if llm_router is None:
+        return None
+    given = data.get("messages") if kind is CallType.CHAT else None
+    response = await cast(Any, llm_router).acompletion(
+        model=deployment_id,
+        messages=self_check_messages(given if isinstance(given, list) else _as_chat(view), answer),
+        metadata=account(data, token, "judgement"),
+        **SELF_CHECK_PARAMETERS,
+    )
+    checked = read_answer(CallType.CHAT, response, "")
+    return None if checked is None else p_true(checked.tokens)
+
+
+def _as_chat(view: RequestView) -> list[dict[str, Any]]:
+    turns = [{"role": "system", "content": view.system}] if view.system else []
+    turns += [{"role": t.role, "content": t.text} for t in view.history if t.role in ("user", "assistant") and t.text]
+    return [*turns, {"role": "user", "content": view.text}]
 
 
 def purpose_in(holder: Mapping[str, Any]) -> tuple[str, str] | None:
