@@ -44,12 +44,16 @@ _COMPARED_CHARS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One tier's answer. `answer` is None for a stream that is passed on as it comes, and for one that broke."""
+    """One tier's answer. `answer` is None for a stream that is passed on as it comes, and for one that broke.
+
+    `misshapen` says that the model was asked for its answer and a confidence, and wrote something else.
+    """
 
     tier: Tier
     payload: Any
     answer: Answer | None = None
     broken: BaseException | None = None
+    misshapen: bool = False
 
 
 class Upstream(Protocol):
@@ -191,7 +195,7 @@ class Gatekeeper:
                 if (other := attempted.answer) is not None
             )
             similarity = await self._similarity([answer.text, *(o.answer for o in opinions)]) if opinions else None
-            return attempt, assess(
+            judged = assess(
                 ticket.view,
                 replace(answer, opinions=(*answer.opinions, *opinions)),
                 ticket.expected,
@@ -199,6 +203,7 @@ class Gatekeeper:
                 segment=_segment(ticket),
                 similarity=similarity,
             )
+            return attempt, replace(judged, failures=(*judged.failures, *_misshapen(attempt)))
         except Exception:
             # A defect in a signal must not fail a request that has been answered.
             logger.exception("the gate failed to judge an answer")
@@ -246,6 +251,10 @@ class Gatekeeper:
             return float(np.dot(vectors[a], vectors[b])) if known else float(a.strip() == b.strip())
 
         return cosine
+
+
+def _misshapen(attempt: Attempt) -> tuple[Failure, ...]:
+    return (Failure.SCHEMA_MISMATCH,) if attempt.misshapen else ()
 
 
 async def _self_checked(ticket: GateTicket, attempt: Attempt, upstream: Upstream) -> Attempt:

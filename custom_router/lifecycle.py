@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from custom_router.confidence.base import Expectations
 from custom_router.decision import Decision
@@ -76,6 +76,8 @@ class GateTicket:
     """Dollars for opinions and self-checks: what judging cost."""
     escalation_cost: float = 0.0
     """Dollars for the answers that took the first one's place, or were to."""
+    structured: set[str] = field(default_factory=set)
+    """Deployments that were asked to write a confidence beside their answer."""
     delivered_tokens: TokenFields | None = None
     """Tokens of the answer that was delivered, where that is not the first one."""
 

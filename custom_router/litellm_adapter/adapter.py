@@ -9,7 +9,6 @@ from typing import Any
 from custom_router.lifecycle import Arrival, Bill, Ending, Served
 from custom_router.litellm_adapter.answers import read_expectations
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
-from custom_router.litellm_adapter.logprobs import LogprobRequests
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
@@ -25,6 +24,7 @@ from custom_router.litellm_adapter.reading import (
     token_in,
 )
 from custom_router.litellm_adapter.response_gate import ResponseGate
+from custom_router.litellm_adapter.signal_requests import SignalRequests
 from custom_router.litellm_adapter.stream_gate import StreamGate
 from custom_router.litellm_adapter.tickets import TicketDesk
 from custom_router.litellm_adapter.upstream import purpose_in
@@ -53,7 +53,7 @@ class LiteLLMAdapter:
         self.runtime = runtime
         self._deployments = deployments or DeploymentTable()
         desk = TicketDesk(runtime, self._deployments)
-        self.logprobs = LogprobRequests(desk)
+        self.signals = SignalRequests(desk)
         self.responses = ResponseGate(desk)
         self.streams = StreamGate(desk)
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from custom_router.confidence.base import Answer, TokenLogprob, ToolCall
+from custom_router.confidence.structured import IncrementalUnwrapper, StructuredInvalid
 from custom_router.litellm_adapter.answers import chat_tokens, completion_tokens, get, messages_finish, strip_logprobs
 from custom_router.request import CallType
 
@@ -110,7 +111,7 @@ def _joined(parts: list[str]) -> tuple[str, str]:
 class HeldStream:
     """A stream's events so far, and the rest to come. Iterating replays what was held, then goes on."""
 
-    def __init__(self, stream: Any, kind: CallType, *, strip: bool) -> None:
+    def __init__(self, stream: Any, kind: CallType, *, strip: bool, structured: bool = False) -> None:
         self.stream = stream
         self.so_far = AnswerSoFar(kind)
         self.ended = False
@@ -119,6 +120,7 @@ class HeldStream:
         self._iterator: AsyncIterator[Any] = stream.__aiter__()
         self.strip = strip
         self._held: list[Any] = []
+        self._unwrapped = _UnwrappedChat() if structured else None
 
     async def advance(self) -> bool:
         """Hold one event more; False at the stream's end. Raises what the stream raises."""
@@ -128,11 +130,22 @@ class HeldStream:
             self.ended = True
             return False
         self.first_at = self.first_at or time.perf_counter()
+        if self._unwrapped is not None:
+            self._unwrapped.rewrite(event)
         self.so_far.feed(event)
         if self.strip:
             strip_logprobs(event)
         self._held.append(event)
         return True
+
+    def own_word(self) -> float | None:
+        """The probability that the model wrote beside its answer. Raises `StructuredInvalid` for another form."""
+        return None if self._unwrapped is None else self._unwrapped.finish()
+
+    def restore(self) -> None:
+        """Undo the unwrapping of what is held: the model wrote something else."""
+        if self._unwrapped is not None:
+            self._unwrapped.restore()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         held, self._held = self._held, []
@@ -147,3 +160,37 @@ class HeldStream:
             if callable(closer):
                 with suppress(Exception):
                     await closer()
+
+
+class _UnwrappedChat:
+    """Rewrites chat chunks of `{answer, confidence}` into chunks of the answer, as they come."""
+
+    def __init__(self) -> None:
+        self._reader = IncrementalUnwrapper()
+        self._invalid: StructuredInvalid | None = None
+        self._originals: list[tuple[Any, str]] = []
+
+    def rewrite(self, event: Any) -> None:
+        for choice in get(event, "choices") or ():
+            delta = get(choice, "delta")
+            content = get(delta, "content")
+            if isinstance(content, str) and content:
+                self._originals.append((delta, content))
+                delta.content = self._feed(content)
+
+    def _feed(self, content: str) -> str:
+        if self._invalid is None:
+            try:
+                return self._reader.feed(content)
+            except StructuredInvalid as error:
+                self._invalid = error
+        return ""
+
+    def finish(self) -> float | None:
+        if self._invalid is not None:
+            raise self._invalid
+        return self._reader.finish()
+
+    def restore(self) -> None:
+        for delta, content in self._originals:
+            delta.content = content

@@ -7,7 +7,7 @@ from typing import Any
 
 from custom_router.gating import Attempt
 from custom_router.litellm_adapter.answers import add_usage, strip_logprobs
-from custom_router.litellm_adapter.logprobs import client_wants_logprobs
+from custom_router.litellm_adapter.signal_requests import client_wants_logprobs
 from custom_router.litellm_adapter.tickets import Found, TicketDesk
 from custom_router.litellm_adapter.upstream import Accounted, ask_group
 from custom_router.tiers import Tier
@@ -26,9 +26,9 @@ class ResponseGate:
             return None
         token, pending, ticket = found
         try:
-            first = self._desk.attempt(pending, ticket, response)
-            if first is None:
+            if not self._desk.judged(pending, ticket, response):
                 return None
+            first = self._desk.whole(self._desk.tier(pending, response), ticket, response)
 
             delivered = await self._desk.settle(data, user, found, first, self._ask)
             if not client_wants_logprobs(data):
@@ -46,4 +46,4 @@ class ResponseGate:
         token, _, ticket = found
         with Accounted(ticket):
             higher = await ask_group(ticket.view.call_type, data, self._desk.group(ticket, tier), token, stream=False)
-        return Attempt(tier, higher, self._desk.read(ticket, higher))
+        return self._desk.whole(tier, ticket, higher)

@@ -6,14 +6,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from custom_router.confidence.structured import StructuredInvalid
 from custom_router.gating import Attempt
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Bill, Ending, GateTicket
 from custom_router.litellm_adapter.held import HeldStream
-from custom_router.litellm_adapter.logprobs import client_wants_logprobs
-from custom_router.litellm_adapter.tickets import Found, TicketDesk
+from custom_router.litellm_adapter.signal_requests import client_wants_logprobs
+from custom_router.litellm_adapter.tickets import Found, TicketDesk, with_own_word
 from custom_router.litellm_adapter.upstream import Accounted, ask_group, bill_partial
 from custom_router.records.pending import Pending
 from custom_router.tiers import Tier
@@ -36,7 +38,8 @@ class StreamGate:
                 yield event
             return
         token, pending, ticket = found
-        held = HeldStream(response, ticket.view.call_type, strip=not client_wants_logprobs(data))
+        structured = self._desk.structured(ticket, response)
+        held = HeldStream(response, ticket.view.call_type, strip=not client_wants_logprobs(data), structured=structured)
         opened: list[HeldStream] = [held]
         finished = False
         try:
@@ -74,19 +77,19 @@ class StreamGate:
     ) -> HeldStream:
         token, pending, ticket = found
         broken = await _hold(held, ticket)
-        answer = None if broken else self._desk.named(ticket, held.stream, held.so_far.answer(""))
-        first = Attempt(self._desk.tier(pending, held.stream), held, answer, broken)
+        first = replace(self._held_whole(self._desk.tier(pending, held.stream), held, broken is None), broken=broken)
 
         async def ask(data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
             group = self._desk.group(ticket, tier)
             with Accounted(ticket):
                 stream = await ask_group(ticket.view.call_type, data, group, token, stream=True)
-                higher = HeldStream(stream, ticket.view.call_type, strip=held.strip)
+                structured = self._desk.structured(ticket, stream)
+                higher = HeldStream(stream, ticket.view.call_type, strip=held.strip, structured=structured)
                 opened.append(higher)
                 # One piece of it, so that a provider that fails at once has not yet taken the first one's place.
                 while await higher.advance() and (not last or not higher.so_far.pieces):
                     pass
-            return Attempt(tier, higher, None if last else self._desk.named(ticket, stream, higher.so_far.answer("")))
+            return self._held_whole(tier, higher, not last)
 
         delivered = await self._desk.settle(data, user, found, first, ask)
         if delivered.payload is not held:
@@ -96,6 +99,16 @@ class StreamGate:
                 self._desk.runtime.end(token, Ending("ok", cost=0.0, frontier=self._desk.frontier_price()))
         chosen: HeldStream = delivered.payload
         return chosen
+
+    def _held_whole(self, tier: Tier, held: HeldStream, readable: bool) -> Attempt:
+        if not readable:
+            return Attempt(tier, held)
+        try:
+            said = held.own_word()
+        except StructuredInvalid:
+            held.restore()
+            return Attempt(tier, held, self._desk.named(held.stream, held.so_far.answer("")), misshapen=True)
+        return Attempt(tier, held, with_own_word(self._desk.named(held.stream, held.so_far.answer("")), said))
 
     async def _beats(self, work: asyncio.Future[Any], ticket: GateTicket) -> AsyncIterator[bytes]:
         while not work.done():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from custom_router.confidence.base import Answer
+from custom_router.confidence.structured import StructuredInvalid, unwrap
+from custom_router.deployments import Deployment
 from custom_router.gating import Attempt, Surroundings
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
@@ -49,10 +52,24 @@ class TicketDesk:
         pending = self.runtime.pending.get(token) if token is not None else None
         return None if pending is None or pending.ticket is None else (pending, pending.ticket)
 
-    def attempt(self, pending: Pending, ticket: GateTicket, response: Any) -> Attempt | None:
-        if not self.judged(pending, ticket, response):
-            return None
-        return Attempt(self.tier(pending, response), response, self.read(ticket, response))
+    def whole(self, tier: Tier, ticket: GateTicket, response: Any) -> Attempt:
+        """A whole response as an attempt, taken out of the form with a confidence where that was asked for."""
+        answer = read_answer(ticket.view.call_type, response, "")
+        if answer is None:
+            return Attempt(tier, response)
+        answer = self.named(response, answer)
+        if not self.structured(ticket, response):
+            return Attempt(tier, response, answer)
+        try:
+            text, said = unwrap(answer.text)
+        except StructuredInvalid:
+            return Attempt(tier, response, answer, misshapen=True)
+        response.choices[0].message.content = text
+        return Attempt(tier, response, with_own_word(replace(answer, text=text), said))
+
+    def structured(self, ticket: GateTicket, response: Any) -> bool:
+        """Whether the deployment that answered was asked to write a confidence beside its answer."""
+        return _response_model_id(response) in ticket.structured
 
     def judged(self, pending: Pending, ticket: GateTicket, response: Any) -> bool:
         """Whether the tier that really answered is judged: LiteLLM may have fallen back to the frontier."""
@@ -68,13 +85,17 @@ class TicketDesk:
         name = pending.group_tier.get(deployment.group) if deployment is not None else None
         return Tier(name or pending.record.tier)
 
-    def read(self, ticket: GateTicket, response: Any) -> Answer | None:
-        answer = read_answer(ticket.view.call_type, response, "")
-        return None if answer is None else self.named(ticket, response, answer)
-
-    def named(self, ticket: GateTicket, response: Any, answer: Answer) -> Answer:
+    def named(self, response: Any, answer: Answer) -> Answer:
+        """The answer with the model that gave it."""
         deployment = self.deployments.by_id(_response_model_id(response))
         return replace(answer, model=deployment.model if deployment is not None else "unknown")
+
+    def may_judge(self, pending: Pending, ticket: GateTicket, deployment: Deployment) -> bool:
+        """Whether an answer of this deployment would be judged."""
+        name = pending.group_tier.get(deployment.group)
+        domain = ticket.decision.domain.name if ticket.decision.domain else None
+        gate = ticket.policy.document.gate
+        return name is not None and gate.thresholds(Tier(name), domain, ticket.caller.teams) is not None
 
     def note_delivered(self, pending: Pending, delivered: Attempt) -> None:
         record, ticket = pending.record, pending.ticket
@@ -93,6 +114,14 @@ class TicketDesk:
 
     def frontier_price(self) -> Price | None:
         return self.deployments.tier_facts(self.runtime.engine.policy.document.tiers).frontier_price
+
+
+def with_own_word(answer: Answer, probability: float | None) -> Answer:
+    """The answer with the confidence that its model wrote beside it."""
+    if probability is None:
+        return answer
+    said = math.log(probability) if probability > 0 else -math.inf
+    return replace(answer, confidence=said, confidence_kind="verbal", tokens=())
 
 
 class _Upstream:

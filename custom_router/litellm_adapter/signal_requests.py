@@ -1,10 +1,13 @@
-"""Asking deployments for log probabilities, and keeping them from clients that did not."""
+"""Asking deployments for what the gate reads: log probabilities, or an answer with a confidence of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from custom_router.confidence.structured import may_structure, structured_response_format
+from custom_router.deployments import Deployment
+from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get
 from custom_router.litellm_adapter.tickets import TicketDesk
 from custom_router.litellm_adapter.upstream import body_of
@@ -31,31 +34,44 @@ def _for_responses(kwargs: Mapping[str, Any], alternatives: bool) -> dict[str, A
 _ADDED = {"acompletion": _for_chat, "atext_completion": _for_completion, "aresponses": _for_responses}
 
 
-class LogprobRequests:
-    """Adds log probabilities to calls whose answers will be judged."""
+class SignalRequests:
+    """Adds to calls whose answers will be judged. LiteLLM runs it anew for each deployment that it tries, so that a
+    failover leaves nothing behind."""
 
     def __init__(self, desk: TicketDesk) -> None:
         self._desk = desk
 
     def ask(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
-        """The call with log probabilities asked for, where its answer will be judged and its deployment gives them.
-
-        LiteLLM runs this anew for each deployment it tries, so a provider without them is never asked.
-        """
+        """The call with more asked for, where its answer will be judged and its deployment can give it; else None."""
         name = str(getattr(call_type, "value", call_type))
-        if name not in _ADDED or kwargs.get("logprobs") is not None:
+        found = self._desk.gated(kwargs) if name in _ADDED and kwargs.get("logprobs") is None else None
+        deployment = self._desk.deployments.by_id(_model_id(kwargs))
+        if found is None or deployment is None or not self._desk.may_judge(*found, deployment):
             return None
-        pending = self._desk.gated(kwargs)
-        if pending is None or "logprobs" not in pending[1].policy.document.gate.signals:
-            return None
-        deployment_id = _model_id(kwargs)
-        given = self._desk.deployments.logprobs_of(deployment_id)
-        return {**kwargs, **_ADDED[name](kwargs, "top_logprobs" in given)} if given else None
+        ticket = found[1]
+        signals = ticket.policy.document.gate.signals
+        given = self._desk.deployments.logprobs_of(deployment.id)
+        if given:
+            more = _ADDED[name](kwargs, "top_logprobs" in given) if "logprobs" in signals else None
+        else:
+            more = _structured(kwargs, ticket, deployment) if "structured" in signals else None
+        return {**kwargs, **more} if more else None
 
     def refused(self, kwargs: Mapping[str, Any], error: BaseException) -> None:
         """A deployment failed: if because of the log probabilities, it is not asked for them again."""
         if "logprob" in str(error).lower():
             self._desk.deployments.note_no_logprobs(_model_id(kwargs))
+
+
+def _structured(kwargs: Mapping[str, Any], ticket: GateTicket, deployment: Deployment) -> dict[str, Any] | None:
+    """A schema that holds a confidence beside the answer, where the client will not notice it."""
+    streamed_on = ticket.view.stream and ticket.policy.document.gate.streaming != "buffer"
+    shaped = any(kwargs.get(name) for name in ("stop", "logit_bias", "response_format"))
+    able = deployment.facts.get("supports_response_schema") is True
+    if streamed_on or shaped or not able or not may_structure(ticket.view) or deployment.id is None:
+        return None
+    ticket.structured.add(deployment.id)
+    return {"response_format": structured_response_format()}
 
 
 def _model_id(kwargs: Mapping[str, Any]) -> object:
