@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from custom_router.cli import check, encoder, explain, init, profiles, route, schema
+from custom_router.cli import check, encoder, explain, fit_gate, gate, init, profiles, route, schema
 
 app = typer.Typer(
     name="tier-router",
@@ -28,6 +28,8 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("route")(route.route)
 app.command("explain")(explain.explain)
+app.command("gate")(gate.gate)
+app.command("fit-gate")(fit_gate.fit_gate)
 app.command("profiles")(profiles.profiles)
 app.command("schema")(schema.schema)
 app.add_typer(encoder.app, name="encoder")

@@ -76,6 +76,8 @@ class Evidence(_Frozen):
     auroc_low: float | None
     auroc_high: float | None
     """Its 95 % interval (Hanley and McNeil 1982)."""
+    coherence: float | None = None
+    """AUROC of the model's own confidence for the opinion's agreement: about .5 where one of them says nothing."""
     error_before: float | None
     """Of the model's confidence as given; None where it gave none."""
     error_after: float

@@ -25,7 +25,13 @@ from custom_router.learn.gate_calibration import (
     group_spread,
     out_of_fold,
 )
-from custom_router.learn.gate_measures import auroc_interval, calibration_error, chance_error, reliability_bins
+from custom_router.learn.gate_measures import (
+    auroc_interval,
+    calibration_error,
+    chance_error,
+    coherence,
+    reliability_bins,
+)
 from custom_router.learn.gate_rows import Scored
 
 Floats = npt.NDArray[np.float64]
@@ -96,6 +102,12 @@ def pooled_entry(signals: str, rows: Sequence[Scored], prior: Calibrator) -> Ent
     )
 
 
+def _coherence(rows: Sequence[Scored]) -> float | None:
+    both = np.array([(row.own, row.agreement) for row in rows if row.own is not None and row.agreement is not None])
+    found = coherence(*both.T) if len(both) else math.nan
+    return None if math.isnan(found) else found
+
+
 def evidence(rows: Sequence[Scored], after: Floats) -> Evidence:
     """What labelled rows and their calibrated probabilities `after` (n,) show."""
     score, good = columns(rows)
@@ -109,6 +121,7 @@ def evidence(rows: Sequence[Scored], after: Floats) -> Evidence:
         auroc=area,
         auroc_low=low,
         auroc_high=high,
+        coherence=_coherence(rows),
         error_before=before,
         error_after=calibration_error(after, good),
         error_chance=chance_error(after),

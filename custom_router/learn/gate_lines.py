@@ -79,7 +79,7 @@ class _Line(_Strict):
 
 
 def read_answer_line(raw: bytes) -> AnswerLine | BadAnswerLine:
-    """Read `{"id", "prompt", "answer", "model"}`, with `conf, conf_type, logprobs, opinions, segment, score` where known.
+    """Read `{"id", "prompt", "answer", "model"}`, with `conf, conf_type, logprobs, opinions, segment, score` or not.
 
     `conf` of 0 or less is a natural log probability, above 0 to 1 a probability. `logprobs` is as OpenAI's chat or
     completion API gives it, or the list of its tokens. Without `segment`, `source` is the segment.

@@ -51,3 +51,21 @@ def auroc_interval(score: Floats, label: Floats) -> tuple[float, float, float]:
     spread = area * (1 - area) + (positives - 1) * (q1 - area**2) + (negatives - 1) * (q2 - area**2)
     half = _Z95 * math.sqrt(max(spread, 0.0) / (positives * negatives))
     return area, max(area - half, 0.0), min(area + half, 1.0)
+
+
+def coherence(own: Floats, agreement: Floats) -> float:
+    """AUROC of a model's own confidence (n,) for another model's agreement (n,) with it in 0..1, cut at half.
+
+    It needs no label. Where both signals tell right from wrong, a sure answer is agreed with more often; at about .5
+    at least one of them says nothing.
+    """
+    return auroc(own, (agreement >= 0.5).astype(np.float64))
+
+
+def coverage_at(score: Floats, label: Floats, accuracy: float) -> float:
+    """Largest share of answers, best scores first, of which at least `accuracy` are good."""
+    order = np.argsort(-score, kind="stable")
+    share_good = np.cumsum(label[order]) / np.arange(1, len(label) + 1)
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(label) - 1)  # tied answers stay together
+    reached = ends[share_good[ends] >= accuracy]
+    return float(reached[-1] + 1) / len(label) if len(reached) else 0.0
