@@ -142,10 +142,9 @@ class HeldStream:
         """The probability that the model wrote beside its answer. Raises `StructuredInvalid` for another form."""
         return None if self._unwrapped is None else self._unwrapped.finish()
 
-    def restore(self) -> None:
-        """Undo the unwrapping of what is held: the model wrote something else."""
-        if self._unwrapped is not None:
-            self._unwrapped.restore()
+    def restore(self) -> str:
+        """Undo the unwrapping of what is held, as the model wrote something else: its text as it stands."""
+        return "" if self._unwrapped is None else self._unwrapped.restore()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         held, self._held = self._held, []
@@ -191,6 +190,7 @@ class _UnwrappedChat:
             raise self._invalid
         return self._reader.finish()
 
-    def restore(self) -> None:
+    def restore(self) -> str:
         for delta, content in self._originals:
             delta.content = content
+        return "".join(content for _, content in self._originals)

@@ -103,12 +103,12 @@ class StreamGate:
     def _held_whole(self, tier: Tier, held: HeldStream, readable: bool) -> Attempt:
         if not readable:
             return Attempt(tier, held)
+        answer = self._desk.named(held.stream, held.so_far.answer(""))
         try:
             said = held.own_word()
         except StructuredInvalid:
-            held.restore()
-            return Attempt(tier, held, self._desk.named(held.stream, held.so_far.answer("")), misshapen=True)
-        return Attempt(tier, held, with_own_word(self._desk.named(held.stream, held.so_far.answer("")), said))
+            return Attempt(tier, held, replace(answer, text=held.restore()), misshapen=True)
+        return Attempt(tier, held, with_own_word(answer, said))
 
     async def _beats(self, work: asyncio.Future[Any], ticket: GateTicket) -> AsyncIterator[bytes]:
         while not work.done():
