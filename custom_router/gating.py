@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,18 +20,18 @@ from custom_router.causes import Cause
 from custom_router.confidence.assess import Assessment, Similarity, assess
 from custom_router.confidence.base import Answer, Failure, Opinion
 from custom_router.confidence.calibrate import GateArtifact, GateRefused, judge
-from custom_router.confidence.gate import Verdict, worth_escalating
+from custom_router.confidence.gate import Verdict
 from custom_router.confidence.logprobs import own_confidence
 from custom_router.confidence.rates import EscalationRates
 from custom_router.confidence.text import failures
-from custom_router.decision import Capability, Decision
+from custom_router.decision import Decision
 from custom_router.encoder.worker import EncoderWorker, EncodingFailed
+from custom_router.escalation import Surroundings, next_tier, reachable, refusal
 from custom_router.lifecycle import GateTicket
 from custom_router.policy import Caller, Finding, Mode, Policy, PolicyError
-from custom_router.records.cost import Price
-from custom_router.records.record import DecisionRecord, TokenFields
+from custom_router.records.record import DecisionRecord
 from custom_router.request import RequestView
-from custom_router.tiers import TIERS, Tier
+from custom_router.tiers import Tier
 
 logger = logging.getLogger(__name__)
 
@@ -66,16 +65,6 @@ class Upstream(Protocol):
     async def self_check(self, attempt: Attempt) -> float | None:
         """The log probability, by the model that gave it, that an answer is right. None where it cannot say."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What limits an escalation: prices and abilities by tier, and the dollars that the caller may still spend (None:
-    no limit)."""
-
-    prices: Mapping[Tier, Price] = field(default_factory=dict)
-    capabilities: Mapping[Tier, Capability] = field(default_factory=dict)
-    remaining_usd: float | None = None
 
 
 def is_gated(view: RequestView, caller: Caller, decision: Decision, policy: Policy) -> bool:
@@ -150,12 +139,12 @@ class Gatekeeper:
         self.rates.observe(first.tier, verdict is Verdict.ESCALATE)
         earlier: tuple[Attempt, ...] = ()
         while verdict is Verdict.ESCALATE:
-            target = self._target(ticket, held.tier, around)
-            refused = self._refusal(ticket, held, judged, target, around)
+            target = next_tier(ticket, held.tier, around)
+            refused = refusal(ticket, held.answer, judged, target, around)
             if refused is not None or target is None:
                 _note(record, refused or Cause.GATE_OVER_CAP)
                 break
-            last = target is _ceiling(ticket, around)
+            last = target is reachable(ticket, around)[-1]
             _note(record, _reason(judged))
             try:
                 async with asyncio.timeout(ticket.policy.document.gate.deadline_s):
@@ -216,26 +205,6 @@ class Gatekeeper:
         thresholds = ticket.policy.document.gate.thresholds(attempt.tier, domain, ticket.caller.teams)
         return Verdict.NONE if thresholds is None else judge(judged.calibrated, judged.failures, thresholds)
 
-    def _target(self, ticket: GateTicket, tier: Tier, around: Surroundings) -> Tier | None:
-        ceiling = _ceiling(ticket, around)
-        if ceiling.rank <= tier.rank:
-            return None
-        return TIERS[tier.rank + 1] if ticket.policy.document.gate.escalate_to == "next" else ceiling
-
-    def _refusal(
-        self, ticket: GateTicket, held: Attempt, judged: Assessment, target: Tier | None, around: Surroundings
-    ) -> Cause | None:
-        price = around.prices.get(target) if target is not None else None
-        if price is None:
-            return None
-        expected = price.of(expected_tokens(ticket.view, held.answer))
-        if around.remaining_usd is not None and expected > around.remaining_usd:
-            return Cause.GATE_OVER_BUDGET
-        value = ticket.policy.document.gate.answer_value_usd
-        if value is not None and not judged.failures and judged.confidence is not None and held.broken is None:
-            return None if worth_escalating(judged.confidence, expected, value) else Cause.GATE_NOT_WORTH
-        return None
-
     async def _similarity(self, texts: list[str]) -> Similarity | None:
         """Cosines between these texts' vectors; None where the encoder cannot say, and words are compared instead."""
         vectors: dict[str, Any] = {}
@@ -281,23 +250,6 @@ def _reason(judged: Assessment) -> Cause:
     if judged.failures:
         return Cause.GATE_FAILURE
     return Cause.GATE_NO_SIGNAL if judged.confidence is None else Cause.GATE_LOW_CONFIDENCE
-
-
-def expected_tokens(view: RequestView, answer: Answer | None) -> TokenFields:
-    """What another answer to this request is likely to take: the prompt again, and as much text as the first one."""
-    length = max(len(answer.text) // 4, 16) if answer is not None else view.max_output_tokens or 256
-    return TokenFields(max(view.input_tokens, 1), min(length, view.max_output_tokens or length))
-
-
-def _ceiling(ticket: GateTicket, around: Surroundings) -> Tier:
-    """The highest tier that the caller may have and that can take the request's images."""
-    allowed = [
-        tier
-        for tier in TIERS
-        if tier.rank <= ticket.caller.max_tier.rank
-        and not (ticket.view.images and not around.capabilities.get(tier, Capability()).vision)
-    ]
-    return allowed[-1] if allowed else Tier.SIMPLE
 
 
 def _segment(ticket: GateTicket) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 from custom_router.confidence.base import Answer
 from custom_router.confidence.structured import StructuredInvalid, unwrap
 from custom_router.deployments import Deployment
-from custom_router.gating import Attempt, Surroundings
+from custom_router.escalation import Surroundings
+from custom_router.gating import Attempt
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
 from custom_router.litellm_adapter.deployments import DeploymentTable
