@@ -58,8 +58,8 @@ def eval_gate_e2e(
 ) -> None:
     """Send recorded questions through the proxy and print what the gate delivered, kept and paid.
 
-    Exits with 1 when a streamed answer got another verdict than the plain one, when the proxy decided otherwise than the
-    same calibration does offline, or when a request has not exactly one record.
+    Exits with 1 when a streamed answer got another verdict than the plain one, when the proxy decided otherwise than
+    the same calibration does offline, or when a request has not exactly one record.
     """
     unwind_on_terminate()
     out = out.resolve()
@@ -163,9 +163,8 @@ def expected_tier(cascade: Cascade, artifact: GateArtifact) -> list[Tier]:
 
 def report(cascades: Sequence[Cascade], sent: Sequence[Sent], artifact: GateArtifact, one_each: bool) -> bool:
     """Print the table; whether every promise held."""
-    print(
-        f"{'source':<12}{'rows':>6}{'simple':>8}{'medium':>8}{'frontier':>9}{'quality':>9}{'cost':>7}   as shares of all-frontier"
-    )
+    print("quality and cost as shares of all-frontier")
+    print(f"{'source':<12}{'rows':>6}{'simple':>8}{'medium':>8}{'frontier':>9}{'quality':>9}{'cost':>7}")
     same_streamed = same_offline = 0
     shares = []
     for cascade in cascades:
@@ -182,14 +181,12 @@ def report(cascades: Sequence[Cascade], sent: Sequence[Sent], artifact: GateArti
         share = good / sum(top.good[s.index] for s in kept), paid / sum(top.cost[s.index] for s in kept)
         shares.append(share)
         mix = [np.mean([r == tier.rank for r in rank]) for tier in TIERS]
-        print(
-            f"{cascade.name:<12}{len(mine):>6}{mix[0]:>8.2f}{mix[1]:>8.2f}{mix[2]:>9.2f}{share[0]:>9.3f}{share[1]:>7.2f}"
-        )
+        tiers = f"{mix[0]:>8.2f}{mix[1]:>8.2f}{mix[2]:>9.2f}"
+        print(f"{cascade.name:<12}{len(mine):>6}{tiers}{share[0]:>9.3f}{share[1]:>7.2f}")
     quality, cost = np.mean(shares, axis=0)
     print(f"{'mean':<12}{len(sent):>6}{'':>25}{quality:>9.3f}{cost:>7.2f}")
-    print(
-        f"streamed and plain alike: {same_streamed} of {len(sent)}; proxy and offline alike: {same_offline} of {len(sent)}"
-    )
+    print(f"streamed and plain alike: {same_streamed} of {len(sent)}")
+    print(f"proxy and offline alike: {same_offline} of {len(sent)}")
     print(f"exactly one record a request: {one_each}")
     return one_each and same_streamed == same_offline == len(sent)
 
