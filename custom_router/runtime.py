@@ -80,10 +80,12 @@ class Runtime:
         arrival: Arrival,
         capabilities: Mapping[Tier, Capability],
         expected: Expectations | None = None,
+        repeatable: bool = True,
     ) -> tuple[str, Pending, Decision]:
         """Decide a request and hold its record. The token is what later events name it by. Never raises.
 
-        `expected` is the form that the request demands of its answer, which the gate checks.
+        `expected` is the form that the request demands of its answer, which the gate checks. `repeatable` is False for
+        a request that leans on what one provider remembers, which no other could answer.
         """
         policy = self.engine.policy
         try:
@@ -103,7 +105,7 @@ class Runtime:
         overhead_s = time.perf_counter() - arrival.began
         record.latency_ms = {**decision.latency_ms, "overhead": round(overhead_s * 1000, 3)}
         pending = Pending(record, arrival.began, decision_headers(record), {tiers[t].model: t.value for t in TIERS})
-        if is_gated(view, caller, decision, policy):
+        if repeatable and is_gated(view, caller, decision, policy):
             record.gate.mode = policy.document.gate.streaming if view.stream else "whole"
             pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
         self.pending.put(token, pending)

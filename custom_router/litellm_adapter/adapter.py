@@ -7,7 +7,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from custom_router.lifecycle import Arrival, Bill, Ending, Served
-from custom_router.litellm_adapter.answers import read_expectations
+from custom_router.litellm_adapter.answers import is_repeatable, read_expectations
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
 from custom_router.litellm_adapter.reading import (
     TOKEN,
@@ -78,7 +78,7 @@ class LiteLLMAdapter:
             began=began,
         )
         token, pending, decision = await self.runtime.begin(
-            view, caller, arrival, self._tier_facts().capabilities, read_expectations(kind, data)
+            view, caller, arrival, self._tier_facts().capabilities, read_expectations(kind, data), is_repeatable(data)
         )
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)

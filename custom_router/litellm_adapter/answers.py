@@ -135,7 +135,10 @@ def strip_logprobs(response: Any) -> None:
         response.logprobs = []
     for choice in get(response, "choices") or ():
         _drop(choice)
-    for item in get(response, "output") or ():
+    # Events of /v1/responses tell a finished part, item and response once more.
+    _drop(get(response, "part"))
+    items = [get(response, "item"), *(get(response, "output") or ()), *(get(get(response, "response"), "output") or ())]
+    for item in items:
         for part in get(item, "content") or () if not isinstance(item, str) else ():
             _drop(part)
 
@@ -165,6 +168,12 @@ def add_usage(delivered: Any, other: Any) -> None:
 def read_expectations(kind: CallType, body: Mapping[str, Any]) -> Expectations:
     """What a request demands of the form of any answer to it."""
     return Expectations(_json_schema(kind, body), _tools(body))
+
+
+def is_repeatable(body: Mapping[str, Any]) -> bool:
+    """Whether another provider could answer the same request: not where it goes on from what one has stored, nor where
+    its answer is fetched later."""
+    return not any(body.get(name) for name in ("previous_response_id", "conversation", "background"))
 
 
 def _json_schema(kind: CallType, body: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -25,13 +25,16 @@ class ResponseGate:
         if found is None:
             return None
         token, pending, ticket = found
+        strip = not client_wants_logprobs(data)
         try:
             if not self._desk.judged(pending, ticket, response):
+                if strip:
+                    strip_logprobs(response)
                 return None
             first = self._desk.whole(self._desk.tier(pending, response), ticket, response)
 
             delivered = await self._desk.settle(data, user, found, first, self._ask)
-            if not client_wants_logprobs(data):
+            if strip:
                 strip_logprobs(delivered.payload)
             if delivered.payload is response:
                 return None
