@@ -142,6 +142,9 @@ def _raise_by_policy(ladder: _Ladder, view: RequestView, document: PolicyDocumen
         ladder.raise_to(document.long_context.tier, Cause.SIGNAL_LONG_CONTEXT)
     if around.floor is not None and document.conversations.sticky:
         ladder.raise_to(around.floor, Cause.CONVERSATION_FLOOR)
+    if ladder.tier in around.hopeless:
+        worth_trying = [tier for tier in TIERS[ladder.tier.rank :] if tier not in around.hopeless]
+        ladder.raise_to(worth_trying[0] if worth_trying else Tier.FRONTIER, Cause.GATE_STRAIGHT_UP)
 
 
 def _raise_by_caller(ladder: _Ladder, caller: Caller) -> None:

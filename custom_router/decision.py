@@ -27,13 +27,15 @@ class Circumstances:
     """What surrounds a request without being part of it.
 
     `floor` is the tier its conversation has already reached. `domain` is what recognition found.
-    `failures` are the stages that could not answer.
+    `failures` are the stages that could not answer. `hopeless` are tiers whose answers the gate has lately escalated so
+    often that trying them costs more than going up at once.
     """
 
     capabilities: Mapping[Tier, Capability] = field(default_factory=lambda: NO_LIMITS)
     floor: Tier | None = None
     domain: DomainMatch | None = None
     failures: tuple[Cause, ...] = ()
+    hopeless: frozenset[Tier] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from custom_router.causes import Cause
 from custom_router.confidence.assess import Assessment
 from custom_router.confidence.base import Answer
-from custom_router.confidence.gate import worth_escalating
+from custom_router.confidence.gate import straight_up, worth_escalating
 from custom_router.decision import Capability
 from custom_router.lifecycle import GateTicket
+from custom_router.policy.schema import PolicyDocument
 from custom_router.records.cost import Price
 from custom_router.records.record import TokenFields
 from custom_router.request import RequestView
 from custom_router.tiers import TIERS, Tier
+
+_TYPICAL = TokenFields(300, 100)
+"""What tiers' prices are compared at: three tokens in for one out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,24 @@ def next_tier(ticket: GateTicket, tier: Tier, around: Surroundings) -> Tier | No
     if not higher:
         return None
     return higher[0] if ticket.policy.document.gate.escalate_to == "next" else higher[-1]
+
+
+def hopeless(
+    rate_of: Callable[[Tier], float | None], policy: PolicyDocument, prices: Mapping[Tier, Price]
+) -> frozenset[Tier]:
+    """Tiers not worth trying for now: trying them and escalating at their recent rate costs more than going up at once.
+
+    `rate_of` gives the share of a tier's recent answers that were escalated, None while too few are known.
+    """
+    found = set()
+    for tier in TIERS[:-1]:
+        higher = TIERS[tier.rank + 1] if policy.gate.escalate_to == "next" else Tier.FRONTIER
+        rate, low, high = rate_of(tier), prices.get(tier), prices.get(higher)
+        if rate is None or low is None or high is None:
+            continue
+        if straight_up(rate, low.of(_TYPICAL), high.of(_TYPICAL)):
+            found.add(tier)
+    return frozenset(found)
 
 
 def refusal(
