@@ -11,7 +11,7 @@ from pathlib import Path
 
 from custom_router import metrics
 from custom_router.causes import Cause
-from custom_router.classify.base import Classifier, Scores, Vector
+from custom_router.classify.base import Classifier, Scores
 from custom_router.classify.baselines import ConstantClassifier, RandomClassifier
 from custom_router.classify.embedding import EmbeddingClassifier
 from custom_router.conversations import Conversations
@@ -19,9 +19,16 @@ from custom_router.decide import decide
 from custom_router.decision import NO_LIMITS, Capability, Circumstances, Decision
 from custom_router.domains.base import DomainMatch
 from custom_router.domains.model import DomainModel
-from custom_router.domains.recognise import matched_by_model, matched_by_rules, named_by_caller, strictest
+from custom_router.domains.recognise import (
+    asked_of_model,
+    matched_by_model,
+    matched_by_rules,
+    named_by_caller,
+    strictest,
+)
 from custom_router.domains.rules import DomainRules
-from custom_router.encoder import Encoder, MiniLMEncoder
+from custom_router.domains.screen import DomainScreen
+from custom_router.encoder import Encoder, MiniLMEncoder, StaticEncoder
 from custom_router.encoder.worker import EncoderWorker, EncodingFailed
 from custom_router.policy import Caller, Finding, Mode, Policy, PolicyError
 from custom_router.policy.watch import PolicyWatcher
@@ -41,15 +48,25 @@ class _Installed:
 
 @dataclass(frozen=True, slots=True)
 class _Models:
-    """What reads a vector. Loaded together because all are fitted on one encoder version."""
+    """What reads a request's text, loaded together because all are fitted on one pair of encoder versions.
 
-    domains: DomainModel
+    `static`, `head` and `screen` run in the event loop on every request; `domains` reads the sentence encoder's
+    vector, which only the requests that `screen` lets through pay for.
+    """
+
+    static: StaticEncoder
     head: EmbeddingClassifier
+    screen: DomainScreen
+    domains: DomainModel
 
     @classmethod
     def load(cls, encoder: Encoder) -> _Models:
+        static = StaticEncoder.load()
         return cls(
-            DomainModel.load(encoder_version=encoder.version), EmbeddingClassifier.load(encoder_version=encoder.version)
+            static=static,
+            head=EmbeddingClassifier.load(encoder_version=static.version),
+            screen=DomainScreen.load(static_version=static.version, encoder_version=encoder.version),
+            domains=DomainModel.load(encoder_version=encoder.version),
         )
 
 
@@ -137,8 +154,7 @@ class RouterEngine:
         scores: Scores | None = None
         if patient or not _settled(view, caller, around, installed.policy):
             deadline_s = None if patient else budget.encoder / 1000
-            scores, around = await self._classify(view, caller, installed.policy, around, matches, deadline_s)
-            timer.lap("classify")
+            scores, around = await self._classify(view, caller, installed.policy, around, matches, deadline_s, timer)
         decision = decide(view, scores, caller, installed.policy, around)
         # Not what shadow served: the default tier would then be every later turn's floor, and the record wrong.
         self.conversations.reach(fingerprint, decision.tier)
@@ -160,29 +176,42 @@ class RouterEngine:
         around: Circumstances,
         matches: Sequence[DomainMatch],
         deadline_s: float | None,
+        timer: _StageTimer,
     ) -> tuple[Scores | None, Circumstances]:
+        """The classifier's scores, and the domain model's word where the screen cannot do without it."""
         domains = policy.document.domains
-        vector: Vector | None = None
-        if self.needs_encoder():
-            try:
-                vector = await self.encoder.encode(view.bounded, deadline_s)
-            except EncodingFailed as failure:
-                metrics.STAGE_FAILURES.labels(failure.cause.value).inc()
-                return None, replace(around, failures=(failure.cause,))
+        stage = "classify"
         try:
+            if not self.needs_encoder():
+                return self._classifier(policy).score(view, None), around
             models = self._models
-            if vector is not None and models is not None:
-                found = matched_by_model(models.domains.probabilities(vector), domains, caller)
-                around = replace(around, domain=strictest([*matches, *found], domains, caller.max_tier))
-            return self._classifier(policy).score(view, vector), around
+            if models is None:
+                self.encoder.start()
+                raise EncodingFailed(Cause.ENCODER_UNAVAILABLE)
+            read = models.static.read(view.bounded)
+            scores = self._classifier(policy).score(view, read.vector)
+            if thresholds := asked_of_model(domains, caller):
+                ood = models.head.ood(view, read.vector, scores)
+                asked = models.screen.could_match(read.embeddings, ood, thresholds)
+                metrics.DOMAIN_SCREEN.labels("encoded" if asked else "skipped").inc()
+                if asked:
+                    timer.lap(stage)
+                    stage = "encoder"
+                    vector = await self.encoder.encode(view.bounded, deadline_s)
+                    found = matched_by_model(models.domains.probabilities(vector), domains, caller)
+                    around = replace(around, domain=strictest([*matches, *found], domains, caller.max_tier))
+            return scores, around
+        except EncodingFailed as failure:
+            return _failed(around, failure.cause)
         except Exception:
             # A defect in a classifier must not fail the request; it goes up with a cause and leaves a trace.
             logger.exception("classifier failed")
-            metrics.STAGE_FAILURES.labels(Cause.CLASSIFIER_ERROR.value).inc()
-            return None, replace(around, failures=(Cause.CLASSIFIER_ERROR,))
+            return _failed(around, Cause.CLASSIFIER_ERROR)
+        finally:
+            timer.lap(stage)
 
     def needs_encoder(self) -> bool:
-        """Whether the policy in force uses anything that reads a vector."""
+        """Whether the policy in force uses the trained head or the domain model, which are loaded with the encoder."""
         document = self.policy.document
         return document.classifier.kind == "embedding" or any(
             domain.threshold is not None for domain in document.domains.values()
@@ -222,6 +251,11 @@ def _settled(view: RequestView, caller: Caller, around: Circumstances, policy: P
     if asks_model and not domain_known and view.bounded:
         return False
     return decide(view, None, caller, policy, around).tier is Tier.FRONTIER
+
+
+def _failed(around: Circumstances, cause: Cause) -> tuple[None, Circumstances]:
+    metrics.STAGE_FAILURES.labels(cause.value).inc()
+    return None, replace(around, failures=(cause,))
 
 
 class _StageTimer:

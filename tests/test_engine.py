@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from custom_router.causes import Cause
 from custom_router.classify.embedding import EmbeddingClassifier
@@ -109,8 +110,8 @@ async def test_the_embedding_classifier_scores(make: Make, encoder: Stand) -> No
     assert decision.source.startswith("embedding/")
     assert set(decision.p_ok) == set(TIERS)
     assert 0 <= decision.complexity <= 10
-    assert encoder.seen == ["What is the capital of France?"]
-    assert {"rules", "classify", "decide"} <= set(decision.latency_ms)
+    assert encoder.seen == [], "no domain asks the model, so the sentence encoder is not needed"
+    assert set(decision.latency_ms) == {"rules", "classify", "decide"}
 
 
 @pytest.mark.parametrize(("p_ok", "tier"), [(0.6, Tier.SIMPLE), (0.59, Tier.FRONTIER)])
@@ -228,6 +229,56 @@ async def test_a_header_cannot_hide_a_domain_that_lifts_the_cap(make: Make) -> N
     assert plain.tier is hidden.tier is Tier.MEDIUM
 
 
+PLAIN = "Write a limerick about a giraffe on roller skates."
+MONEY = "How would higher rates affect the value of our bond portfolio?"
+
+
+def screened(outcome: str) -> float:
+    return REGISTRY.get_sample_value("tier_router_domain_screen_total", {"outcome": outcome}) or 0.0
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_the_sentence_encoder_runs_only_where_a_domain_is_in_reach(
+    make: Make, encoder: Stand, patient: bool
+) -> None:
+    """Evaluations, which are patient, must see what serving does."""
+    engine = make("domains: {finance: {threshold: 0.2}, legal: {threshold: 0.18}}\n")
+    skipped, encoded = screened("skipped"), screened("encoded")
+    plain = await engine.decide(chat(PLAIN), tenant="a", patient=patient)
+    assert (encoder.seen, "encoder" in plain.latency_ms, bool(plain.p_ok)) == ([], False, True)
+    money = await engine.decide(chat(MONEY), tenant="b", patient=patient)
+    assert (encoder.seen, "encoder" in money.latency_ms) == ([MONEY], True)
+    assert (screened("skipped") - skipped, screened("encoded") - encoded) == (1, 1)
+
+
+async def test_the_screen_follows_the_policys_threshold(make: Make, encoder: Stand) -> None:
+    """At a threshold that everything reaches nothing can be ruled out."""
+    engine = make("domains: {finance: {threshold: 0.0}}\n")
+    assert (await engine.decide(chat(PLAIN))).domain is not None
+    assert encoder.seen == [PLAIN]
+
+
+@pytest.mark.parametrize("text", ["hi", "qwlkj zxcvm asdpo iuyqw nbvxz lkjhg", "请写一封道歉信给客户"])
+async def test_what_the_screen_cannot_judge_goes_to_the_sentence_encoder(make: Make, encoder: Stand, text: str) -> None:
+    await make("domains: {finance: {threshold: 0.2}}\n").decide(chat(text))
+    assert encoder.seen == [text]
+
+
+async def test_a_broken_sentence_encoder_costs_only_the_requests_that_need_it(make: Make, encoder: Stand) -> None:
+    engine = make("domains: {finance: {threshold: 0.2}}\n")
+    encoder.broken = True
+    assert (await engine.decide(chat(PLAIN), tenant="a")).p_ok
+    assert (await engine.decide(chat(MONEY), tenant="b")).causes == (Cause.ENCODER_UNAVAILABLE,)
+
+
+async def test_a_domain_of_another_team_does_not_ask_the_model(make: Make, encoder: Stand) -> None:
+    engine = make("domains: {finance: {threshold: 0.0, teams: [bank]}}\n")
+    await engine.decide(chat(MONEY), tenant="a")
+    assert encoder.seen == []
+    await engine.decide(chat(MONEY), Caller(team="bank"), tenant="b")
+    assert encoder.seen == [MONEY]
+
+
 async def test_a_threshold_for_a_domain_the_model_does_not_know_is_refused(make: Make) -> None:
     with pytest.raises(PolicyError, match=r"domains\.cooking\.threshold"):
         make("domains: {cooking: {threshold: 0.5}}\n")
@@ -248,7 +299,9 @@ async def test_until_the_encoder_is_loaded_requests_go_up(make: Make) -> None:
 
 
 async def test_a_failure_goes_to_the_tier_the_policy_names_and_rules_still_hold(make: Make, encoder: Stand) -> None:
-    engine = make("classifier: {on_failure: medium}\n" + RULES)
+    engine = make(
+        "classifier: {on_failure: medium}\ndomains: {finance: {threshold: 0.5, rules: {terms: [mortgage]}}}\n"
+    )
     encoder.broken = True
     assert (await engine.decide(chat("hello"))).causes == (Cause.ENCODER_UNAVAILABLE,)
     assert (await engine.decide(chat("hello"))).tier is Tier.MEDIUM

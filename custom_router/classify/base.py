@@ -1,4 +1,4 @@
-"""The `Classifier` seam: a request (and its vector) to calibrated scores."""
+"""The `Classifier` seam: a request (and its static vector) to calibrated scores."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ class Scores:
 
 
 class Classifier(Protocol):
-    """Estimates `Scores`. `needs_vector` says whether an encoder must run first."""
+    """Estimates `Scores`. `needs_vector` says whether it reads the static vector (`encoder/static.py`).
+
+    That is not the sentence encoder's vector, which is for the domain model.
+    """
 
     version: str
     needs_vector: bool
 
     def score(self, view: RequestView, vector: Vector | None) -> Scores:
-        """Score one request. `vector` is its unit vector of shape (384,) when `needs_vector`. Pure and quick."""
+        """Score one request. `vector` is its static vector of shape (384,) when `needs_vector`. Pure and quick."""
         ...

@@ -1,4 +1,4 @@
-"""The default classifier: a small linear head on the MiniLM vector and surface features. NumPy only."""
+"""The default classifier: a small linear head on the static vector and surface features. NumPy only."""
 
 from __future__ import annotations
 
@@ -107,6 +107,10 @@ class EmbeddingClassifier:
             ood=self.typicality.score(view, vector),
             source=self.version,
         )
+
+    def ood(self, view: RequestView, vector: Vector, scores: Scores) -> float:
+        """The out-of-distribution score, from `scores` where they are this classifier's own."""
+        return scores.ood if scores.source == self.version else self.typicality.score(view, vector)
 
 
 _HEAD_ARRAYS = ("vector_weights", "feature_weights", "feature_mean", "feature_scale", "calibration")

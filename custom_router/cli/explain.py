@@ -114,6 +114,7 @@ def _print(found: Explanation) -> None:
     facts = []
     if found.domain:
         facts.append(f"domain    {found.domain['name']} by {found.domain['rule']}, score {found.domain['score']:.2f}")
+    facts.append(f"sentence encoder {found.sentence_encoder}")
     if found.signals:
         named = (f"{name} (floor {floor or 'none'})" for name, floor in found.signals.items())
         facts.append(f"signals   {', '.join(named)}")

@@ -59,6 +59,7 @@ class Explanation:
     causes: tuple[tuple[str, str], ...]
     margins: tuple[Margin, ...]
     domain: Mapping[str, Any] | None
+    sentence_encoder: str
     signals: Mapping[str, str | None]
     alternatives: tuple[Alternative, ...]
     remarks: tuple[str, ...]
@@ -90,6 +91,7 @@ def explain_decision(view: RequestView, decision: Decision, policy: Policy) -> E
         causes=_meanings(cause.value for cause in decision.causes),
         margins=_margins(decision.p_ok, policy),
         domain=asdict(domain) if domain else None,
+        sentence_encoder=_encoder_use(decision.latency_ms, policy),
         signals={
             signal.value: floor.value if (floor := document.signals.get(signal)) else None
             for signal in sorted(view.signals)
@@ -123,6 +125,7 @@ def explain_record(record: Mapping[str, Any], policy: Policy) -> Explanation:
         causes=_meanings(map(str, record.get("causes") or ())),
         margins=_margins(_mapping(scores.get("p_ok")), policy) if same else (),
         domain=domain if domain.get("name") else None,
+        sentence_encoder=_encoder_use(_mapping(record.get("latency_ms")), policy),
         signals={},
         alternatives=(),
         remarks=tuple(remarks),
@@ -176,6 +179,17 @@ def _alternatives(view: RequestView, decision: Decision, policy: Policy) -> Iter
             f"p_ok[{tier.value}] {'at least' if missed else 'below'} {margin.threshold:g} (it is {margin.p_ok:.3f})"
         )
         yield from outcome(change, s=replace(scores, p_ok=turned))
+
+
+def _encoder_use(latency_ms: Mapping[str, Any], policy: Policy) -> str:
+    """Whether the sentence encoder was asked, read off the stages that took time."""
+    if "encoder" in latency_ms:
+        return "asked, as a domain's threshold was in reach"
+    if "classify" not in latency_ms:
+        return "not needed: nothing was left to classify"
+    if all(domain.threshold is None for domain in policy.document.domains.values()):
+        return "not needed: no domain asks the domain model"
+    return "spared: the domain screen ruled every domain out"
 
 
 def _margins(p_ok: Mapping[str, Any], policy: Policy) -> tuple[Margin, ...]:

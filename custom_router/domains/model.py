@@ -46,10 +46,13 @@ class KernelHead:
         """Uncalibrated log-odds of vectors (n, d), shape (n, k)."""
         return np.asarray(gaussian(vectors, self.landmarks, self._squares, self.gamma) @ self.weights)
 
+    def logits(self, vectors: Vectors) -> Array:
+        """Calibrated log-odds of vectors (n, d), shape (n, k)."""
+        return np.asarray(self.calibration[:, 0] + self.calibration[:, 1] * self.scores(vectors))
+
     def probabilities(self, vectors: Vectors) -> Array:
         """Calibrated probabilities of vectors (n, d), shape (n, k)."""
-        logits = self.calibration[:, 0] + self.calibration[:, 1] * self.scores(vectors)
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))))
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(self.logits(vectors), -30.0, 30.0))))
 
 
 def gaussian(vectors: Array, landmarks: Array, squares: Array, gamma: float) -> Array:

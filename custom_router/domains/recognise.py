@@ -39,6 +39,15 @@ def matched_by_rules(
     ]
 
 
+def asked_of_model(domains: Mapping[str, DomainPolicy], caller: Caller) -> dict[str, float]:
+    """Threshold by name of the domains that ask the model and cover this caller."""
+    return {
+        name: policy.threshold
+        for name, policy in domains.items()
+        if policy.threshold is not None and applies(policy, caller)
+    }
+
+
 def matched_by_model(
     probabilities: Mapping[str, float], domains: Mapping[str, DomainPolicy], caller: Caller
 ) -> list[DomainMatch]:

@@ -1,4 +1,4 @@
-"""Torch-free conversion of the MiniLM weights to ONNX: once in fp32, once in int8.
+"""Torch-free conversion of the MiniLM weights: to ONNX in fp32 and int8, and to a table of static token embeddings.
 
 `onnx` is imported inside the functions, so a process that finds the converted files in its cache never
 loads it.
@@ -199,3 +199,24 @@ def write_int8(weights: Weights, path: Path) -> None:
     import onnx
 
     onnx.save_model(build_graph(weights, int8=True), str(path))
+
+
+FIRST_WORD = 996
+"""Vocabulary entries before this one are special tokens and places never used."""
+
+
+def static_table(word_embeddings: Array) -> npt.NDArray[np.float16]:
+    """Word embeddings (vocabulary, 384) made ready to be added up: centred, weighted, in half precision.
+
+    A token weighs the logarithm of its rank: the vocabulary is in order of frequency, so frequent words count for
+    less, as in Arora et al., "A Simple but Tough-to-Beat Baseline for Sentence Embeddings".
+    """
+    ranks = np.log1p(np.maximum(np.arange(len(word_embeddings)) - FIRST_WORD, 1))
+    centred = word_embeddings - word_embeddings[FIRST_WORD:].mean(axis=0)
+    return np.asarray(centred * (ranks / ranks.mean())[:, None], np.float16)
+
+
+def write_static(weights: Weights, path: Path) -> None:
+    """Write the table of static token embeddings to `path`, in NumPy's format."""
+    with path.open("wb") as file:
+        np.save(file, static_table(weights["embeddings.word_embeddings.weight"]))

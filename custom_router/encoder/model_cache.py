@@ -19,11 +19,13 @@ from custom_router.encoder.session import DIMENSION, MiniLMSession
 logger = logging.getLogger(__name__)
 
 Precision = Literal["int8", "fp32"]
+Kind = Literal["int8", "fp32", "static"]
+"""The transformer in one of its precisions, or the table of static token embeddings."""
 
 MODEL = "minilm-l6-v2"
 # Raise it whenever convert.py gives other numbers, so that models cached by an older release are rebuilt.
-CONVERSION = 1
-FILES: dict[Precision, str] = {"int8": "model-int8.onnx", "fp32": "model-fp32.onnx"}
+CONVERSION = 2
+FILES: dict[Kind, str] = {"int8": "model-int8.onnx", "fp32": "model-fp32.onnx", "static": "static.npy"}
 MANIFEST = "manifest.json"
 
 # As varied as one line each allows: the self-check compares int8 with fp32 on them.
@@ -45,7 +47,7 @@ class Manifest(BaseModel):
     conversion: int
     weights_sha256: str
     origin: str
-    files: dict[Precision, str]
+    files: dict[Kind, str]
     probes: list[str]
     reference: list[list[float]]
 
@@ -62,14 +64,14 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class ConvertedModel:
-    """A verified model, its tokenizer, and what fp32 says of the probe sentences: float32 (probes, 384)."""
+    """A verified model or table, its tokenizer, and what fp32 says of the probe sentences: float32 (probes, 384)."""
 
     model: Path
     tokenizer: Path
     reference: Vectors
 
 
-def obtain(root: Path, precision: Precision) -> ConvertedModel:
+def obtain(root: Path, kind: Kind) -> ConvertedModel:
     """Return the converted model under `root`, converting first when it is absent, outdated or damaged.
 
     Safe with several processes at once: one converts, the others wait. A ready cache is only read, so it may
@@ -77,15 +79,15 @@ def obtain(root: Path, precision: Precision) -> ConvertedModel:
     """
     directory = root / "encoder" / MODEL
     try:
-        ready = _read(directory, precision)
+        ready = _read(directory, kind)
         if ready is not None:
             return ready
         directory.mkdir(parents=True, exist_ok=True)
         with exclusive(directory):
-            ready = _read(directory, precision)
+            ready = _read(directory, kind)
             if ready is None:
                 _convert(directory)
-                ready = _read(directory, precision)
+                ready = _read(directory, kind)
     except OSError as error:
         raise EncoderUnavailable(
             f"The encoder cache {directory} could not be read or written: {error}. "
@@ -99,7 +101,7 @@ def obtain(root: Path, precision: Precision) -> ConvertedModel:
     return ready
 
 
-def _read(directory: Path, precision: Precision) -> ConvertedModel | None:
+def _read(directory: Path, kind: Kind) -> ConvertedModel | None:
     path = directory / MANIFEST
     if not path.is_file():
         return None
@@ -112,7 +114,7 @@ def _read(directory: Path, precision: Precision) -> ConvertedModel | None:
         logger.info("encoder cache: %s is of another release and will be rebuilt", path)
         return None
     expected = {
-        directory / FILES[precision]: manifest.files[precision],
+        directory / FILES[kind]: manifest.files[kind],
         directory / source.TOKENIZER: source.CHECKSUMS[source.TOKENIZER],
     }
     for file, checksum in expected.items():
@@ -120,13 +122,13 @@ def _read(directory: Path, precision: Precision) -> ConvertedModel | None:
             logger.warning("encoder cache: %s is missing or damaged and will be rebuilt", file)
             return None
     reference = np.array(manifest.reference, np.float32)
-    return ConvertedModel(directory / FILES[precision], directory / source.TOKENIZER, reference)
+    return ConvertedModel(directory / FILES[kind], directory / source.TOKENIZER, reference)
 
 
 def _convert(directory: Path) -> None:
     from safetensors.numpy import load_file
 
-    from custom_router.encoder.convert import write_fp32, write_int8
+    from custom_router.encoder.convert import write_fp32, write_int8, write_static
 
     found = source.locate(directory)
     logger.info("converting the encoder once into %s", directory)
@@ -138,12 +140,14 @@ def _convert(directory: Path) -> None:
         write_fp32(weights, temporary)
     with written_atomically(directory / FILES["int8"]) as temporary:
         write_int8(weights, temporary)
+    with written_atomically(directory / FILES["static"]) as temporary:
+        write_static(weights, temporary)
     session = MiniLMSession(directory / FILES["fp32"], directory / source.TOKENIZER)
     manifest = Manifest(
         conversion=CONVERSION,
         weights_sha256=source.CHECKSUMS[source.WEIGHTS],
         origin=found.origin,
-        files={precision: sha256(directory / name) for precision, name in FILES.items()},
+        files={kind: sha256(directory / name) for kind, name in FILES.items()},
         probes=list(PROBES),
         reference=[[round(float(x), 6) for x in session.vector(probe)] for probe in PROBES],
     )

@@ -17,6 +17,25 @@ MAX_TOKENS = 256
 MAX_CHARACTERS = 8192
 
 
+class TextTokenizer:
+    """MiniLM's tokenizer, bounded: at most 256 tokens of at most 8,192 characters. Threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        # The file itself asks for truncation at 128 and padding to 128; the model is meant for 256, unpadded.
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.no_padding()
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids between the two that frame a text; any `str` is accepted."""
+        ids: list[int] = self._tokenizer.encode(_clean(text)).ids
+        return ids
+
+    def words(self, text: str) -> list[int]:
+        """The same without the frame."""
+        return self.ids(text)[1:-1]
+
+
 class MiniLMSession:
     """A converted model ready to run: one thread, no spinning, so it takes no core from the event loop.
 
@@ -24,10 +43,7 @@ class MiniLMSession:
     """
 
     def __init__(self, model: Path, tokenizer: Path) -> None:
-        # The file itself asks for truncation at 128 and padding to 128; the model is meant for 256, unpadded.
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.no_padding()
+        self._tokenizer = TextTokenizer(tokenizer)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -38,7 +54,7 @@ class MiniLMSession:
 
     def vector(self, text: str) -> Vectors:
         """Return the unit vector of one text, float32 of shape (384,); any `str` is accepted."""
-        ids = np.array([self._tokenizer.encode(_clean(text)).ids], np.int64)
+        ids = np.array([self._tokenizer.ids(text)], np.int64)
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         (embedding,) = self._session.run(None, inputs)
         vector: Vectors = embedding[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +10,11 @@ import numpy as np
 import typer
 
 from custom_router.classify.embedding import EmbeddingClassifier
-from custom_router.encoder.minilm import MiniLMEncoder
-from custom_router.encoder.source import default_cache_root
+from custom_router.encoder import StaticEncoder
 from custom_router.learn.head_artifact import OOD_LIMIT, train
 from custom_router.learn.head_evaluation import HEADER, SourceResult, by_source, line, summary
 from custom_router.learn.head_training import prepare
-from custom_router.learn.matrix import Outcomes, encode_cached, read_outcomes
+from custom_router.learn.matrix import Outcomes, read_outcomes
 from custom_router.learn.measures import recovery_curve
 from custom_router.learn.plain_prompts import PLAIN_PROMPTS, UNTYPICAL_PROMPTS
 from custom_router.learn.tier_mix import PROFILES, choose, mix, over_shuffle
@@ -24,13 +22,12 @@ from custom_router.learn.tier_mix import PROFILES, choose, mix, over_shuffle
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder that holds router.jsonl.gz.", exists=True, file_okay=False)],
-    cache: Annotated[Path | None, typer.Option(help="Folder for vectors; by default the platform's cache.")] = None,
     plot: Annotated[Path | None, typer.Option(help="PNG to write: recovery curves and reliability.")] = None,
 ) -> None:
     """Retrain leaving out each source in turn, then judge the shipped artifact on the evaluate-only sources."""
     logging.basicConfig(level=logging.WARNING)
-    encoder = MiniLMEncoder.load()
-    encode = partial(encode_cached, encoder=encoder, directory=cache or default_cache_root())
+    encoder = StaticEncoder.load()
+    encode = encoder.encode
     outcomes = read_outcomes(data)
     shipped = EmbeddingClassifier.load(encoder_version=encoder.version)
 
@@ -103,7 +100,7 @@ def thresholds(title: str, outcomes: Outcomes, p_ok: np.ndarray, by_row: bool) -
         )
 
 
-def plain(shipped: EmbeddingClassifier, encoder: MiniLMEncoder) -> None:
+def plain(shipped: EmbeddingClassifier, encoder: StaticEncoder) -> None:
     """Where prompts written for this project, unseen in training, would go."""
     simple, medium = PROFILES["mixed"]
     for title, texts in (("Plain prompts", PLAIN_PROMPTS), ("Untypical prompts", UNTYPICAL_PROMPTS)):

@@ -31,7 +31,7 @@ from custom_router.request import ENCODED_CHARS
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = "head-2"
+VERSION = "head-3"
 OOD_LIMIT = 0.99
 
 

@@ -25,7 +25,7 @@ Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 RIDGE = 1.0
-VECTOR_SCALE = 0.3
+VECTOR_SCALE = 0.15
 """How strongly the vector counts beside the surface features before ridge shrinks both."""
 _UNUSED = ("turns", "tools", "system", "context", "signal_tools", "signal_attachment", "signal_json")
 """Features that no training prompt shows: their weight stays zero."""
