@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from custom_router.classify.embedding import EmbeddingClassifier
+from custom_router.bundle import POLICY, bundle_root
 from custom_router.confidence.calibrate import GateArtifact
 from custom_router.confidence.score import clipped_logit
-from custom_router.encoder import MiniLMEncoder
-from custom_router.encoder.source import default_cache_root
+from custom_router.engine import RouterEngine
 from custom_router.learn import gate_calibration_evaluation as calibration
 from custom_router.learn.gate_calibration import USEFUL_AUROC, out_of_fold
 from custom_router.learn.gate_cascades import Cascade, read_cascades
@@ -25,9 +25,8 @@ from custom_router.learn.gate_measures import auroc_interval, calibration_error,
 from custom_router.learn.gate_plot import draw
 from custom_router.learn.gate_similarity import TextSimilarity
 from custom_router.learn.gate_systems import Ladder, cost_at, mean_estimate, paid_apgr, plain_apgr, share_of_top
-from custom_router.learn.head_training import prepare
-from custom_router.learn.matrix import encode_cached
 from custom_router.learn.measures import auroc
+from custom_router.request import RequestView
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -46,9 +45,8 @@ def main(
 ) -> None:
     """Judge the gate: ranking, cost, calibration, the chain, and where its signals say nothing."""
     logging.basicConfig(level=logging.WARNING)
-    encoder = MiniLMEncoder.load()
-    cascades = read_cascades(data, TextSimilarity(encoder))
-    difficulty = routing_difficulty(cascades, encoder)
+    cascades = read_cascades(data, TextSimilarity())
+    difficulty = routing_difficulty(cascades)
     print(f"Sources: {', '.join(f'{c.name} ({len(c)})' for c in cascades)}. Frontier: {STRONG}.")
     for weak, opinion in PAIRS:
         ranking(cascades, difficulty, weak, opinion)
@@ -71,15 +69,20 @@ def table(title: str, header: Iterable[str], rows: Iterable[Iterable[object]]) -
         print(f"| {' | '.join(f'{c:.3f}' if isinstance(c, float) else str(c) for c in row)} |")
 
 
-def routing_difficulty(cascades: list[Cascade], encoder: MiniLMEncoder) -> dict[str, Floats]:
-    """What the shipped classifier makes of the prompts alone, by source, (n,)."""
-    shipped = EmbeddingClassifier.load(encoder_version=encoder.version)
-    encode = partial(encode_cached, encoder=encoder, directory=default_cache_root())
-    found = {}
-    for cascade in cascades:
-        prompts = prepare(cascade.prompts, np.full(len(cascade), cascade.name), encode)
-        found[cascade.name] = shipped.head.difficulty(prompts.vectors, prompts.features).astype(np.float64)
-    return found
+def routing_difficulty(cascades: list[Cascade]) -> dict[str, Floats]:
+    """What the router, with the shipped policy, makes of the prompts alone: complexity 0..10 by source, (n,)."""
+    engine = RouterEngine.from_policy(bundle_root() / POLICY)
+    views = [
+        [RequestView.from_chat({"messages": [{"role": "user", "content": p}]}) for p in c.prompts] for c in cascades
+    ]
+
+    async def decided() -> list[Floats]:
+        return [np.array([one.complexity for one in await engine.decide_many(some)]) for some in views]
+
+    try:
+        return dict(zip((c.name for c in cascades), asyncio.run(decided()), strict=True))
+    finally:
+        engine.close()
 
 
 def ranking(cascades: list[Cascade], difficulty: dict[str, Floats], weak: str, opinion: str) -> None:
@@ -90,9 +93,10 @@ def ranking(cascades: list[Cascade], difficulty: dict[str, Floats], weak: str, o
     both = [c.score(weak, opinion) for c in cascades]
     price = [c.models[opinion].cost for c in cascades]
     systems: dict[str, list[Floats]] = {
-        "routing alone (p_ok)": [-difficulty[c.name] for c in cascades],
+        "routing alone (complexity)": [-difficulty[c.name] for c in cascades],
         "own confidence, raw or calibrated": own,
         "own + opinion, before paying": both,
+        "the same without the cap": [uncapped(c, weak, opinion) for c in cascades],
         "random": [np.zeros(len(c)) for c in cascades],
         "shuffled own + opinion": [rng.permutation(one) for one in both],
         "oracle": [ladder.weak - ladder.strong for ladder in ladders],
@@ -110,7 +114,7 @@ def ranking(cascades: list[Cascade], difficulty: dict[str, Floats], weak: str, o
         partial(paid_apgr, ladder, o, b, p) for ladder, o, b, p in zip(ladders, own, both, price, strict=True)
     ]
     after = [one(np.arange(n)) for one, n in zip(paid, sizes, strict=True)]
-    lines.insert(3, ["own + opinion, after paying", *after, mean_estimate(paid, sizes, draws=100)])
+    lines.insert(4, ["own + opinion, after paying", *after, mean_estimate(paid, sizes, draws=100)])
     gains: list[Callable[[Rows], float]] = [
         lambda rows, a=ladder, b=b, o=o: plain_apgr(a, b, rows) - plain_apgr(a, o, rows)  # type: ignore[misc]
         for ladder, b, o in zip(ladders, both, own, strict=True)
@@ -123,7 +127,12 @@ def ranking(cascades: list[Cascade], difficulty: dict[str, Floats], weak: str, o
         lines,
     )
     figures = []
-    for name in ("routing alone (p_ok)", "own confidence, raw or calibrated", "own + opinion, before paying", "oracle"):
+    for name in (
+        "routing alone (complexity)",
+        "own confidence, raw or calibrated",
+        "own + opinion, before paying",
+        "oracle",
+    ):
         scores = systems[name]
         extras: list[Floats | None] = [None] * len(cascades)
         variants = [(name, extras)]
@@ -146,12 +155,18 @@ def ranking(cascades: list[Cascade], difficulty: dict[str, Floats], weak: str, o
         share_of_top(a, c.own_logit(weak) >= cut, np.arange(len(c))) for a, c in zip(ladders, cascades, strict=True)
     ]
     table(
-        f"### {weak} → {STRONG}: means over sources; cost is a share of the frontier's, thresholds on the same rows",
+        f"### Cost, {weak} → {STRONG}, opinion of {opinion}: share of the frontier's, same-row thresholds, means",
         ["system", "AUROC", "coverage at 95 %", *(f"cost at {q:.1%} quality" for q in QUALITIES)],
         figures,
     )
     quality, cost = np.mean(fixed, axis=0)
     print(f"\nRaw confidence cut at {RAW_CUT:.2f}: quality {quality:.3f}, cost {cost:.3f} of the frontier's.")
+
+
+def uncapped(cascade: Cascade, model: str, opinion: str) -> Floats:
+    """The score with an opinion of unlimited weight, (n,)."""
+    weight = np.maximum(cascade.own_logit(opinion) + 1.0, 0.0)
+    return cascade.score(model) + (2.0 * cascade.agreement(model, opinion) - 1.0) * weight
 
 
 def transfer_simple(cascades: list[Cascade]) -> None:
