@@ -156,9 +156,10 @@ class Gatekeeper:
                 logger.warning("escalation to %s failed: %s", target.value, type(error).__name__)
                 _note(record, Cause.GATE_ESCALATION_FAILED)
                 break
-            metrics.GATE_ESCALATIONS.labels(held.tier.value, target.value).inc()
+            # Not always the tier that was asked: where that was out, one above it may have answered.
+            metrics.GATE_ESCALATIONS.labels(held.tier.value, higher.tier.value).inc()
             earlier, held = (*earlier, held), higher
-            record.gate.escalated_to = target.value
+            record.gate.escalated_to = higher.tier.value
             if last or higher.answer is None:
                 break
             held, judged = await self._judge(ticket, higher, earlier, upstream)

@@ -46,7 +46,8 @@ class ResponseGate:
             self._desk.runtime.gate_closed(token)
 
     async def _ask(self, data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
-        token, _, ticket = found
+        token, pending, ticket = found
+        groups = self._desk.groups(ticket, tier)
         with Accounted(ticket):
-            higher = await ask_group(ticket.view.call_type, data, self._desk.group(ticket, tier), token, stream=False)
-        return self._desk.whole(tier, ticket, higher)
+            higher = await ask_group(ticket.view.call_type, data, groups, token, stream=False)
+        return self._desk.whole(self._desk.tier(pending, higher, tier), ticket, higher)

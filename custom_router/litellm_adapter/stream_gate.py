@@ -44,6 +44,7 @@ class StreamGate:
         finished = False
         try:
             if not self._desk.judged(pending, ticket, response):
+                self._set_headers(response, pending, final=True)
                 async for event in held:
                     yield event
                 finished = True
@@ -80,16 +81,16 @@ class StreamGate:
         first = replace(self._held_whole(self._desk.tier(pending, held.stream), held, broken is None), broken=broken)
 
         async def ask(data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
-            group = self._desk.group(ticket, tier)
+            groups = self._desk.groups(ticket, tier)
             with Accounted(ticket):
-                stream = await ask_group(ticket.view.call_type, data, group, token, stream=True)
+                stream = await ask_group(ticket.view.call_type, data, groups, token, stream=True)
                 structured = self._desk.structured(ticket, stream)
                 higher = HeldStream(stream, ticket.view.call_type, strip=held.strip, structured=structured)
                 opened.append(higher)
                 # One piece of it, so that a provider that fails at once has not yet taken the first one's place.
                 while await higher.advance() and (not last or not higher.so_far.pieces):
                     pass
-            return self._held_whole(tier, higher, not last)
+            return self._held_whole(self._desk.tier(pending, stream, tier), higher, not last)
 
         delivered = await self._desk.settle(data, user, found, first, ask)
         if delivered.payload is not held:

@@ -20,7 +20,7 @@ from custom_router.litellm_adapter.upstream import Accounted, ask_self, purpose_
 from custom_router.records.cost import Price
 from custom_router.records.pending import Pending
 from custom_router.runtime import Runtime
-from custom_router.tiers import Tier
+from custom_router.tiers import TIERS, Tier
 
 Found = tuple[str, Pending, GateTicket]
 """A gated request: its token, its record under way, its ticket."""
@@ -81,10 +81,11 @@ class TicketDesk:
             pending.record.gate.mode = "off"
         return judged
 
-    def tier(self, pending: Pending, response: Any) -> Tier:
+    def tier(self, pending: Pending, response: Any, asked: Tier | None = None) -> Tier:
+        """The tier that really answered, which LiteLLM's fallbacks may have changed; `asked` where that is unknown."""
         deployment = self.deployments.by_id(_response_model_id(response))
         name = pending.group_tier.get(deployment.group) if deployment is not None else None
-        return Tier(name or pending.record.tier)
+        return Tier(name) if name else asked or Tier(pending.record.tier)
 
     def named(self, response: Any, answer: Answer) -> Answer:
         """The answer with the model that gave it."""
@@ -108,6 +109,10 @@ class TicketDesk:
 
     def group(self, ticket: GateTicket, tier: Tier) -> str:
         return ticket.policy.document.tiers[tier].model
+
+    def groups(self, ticket: GateTicket, tier: Tier) -> list[str]:
+        """The group of a tier, and of those above it that the caller may have."""
+        return [self.group(ticket, t) for t in TIERS if tier.rank <= t.rank <= ticket.caller.max_tier.rank]
 
     def around(self, ticket: GateTicket, user: Any) -> Surroundings:
         facts = self.deployments.tier_facts(ticket.policy.document.tiers)

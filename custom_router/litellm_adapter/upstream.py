@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from custom_router.confidence.self_check import SELF_CHECK_PARAMETERS, p_true, self_check_messages
@@ -46,8 +46,11 @@ def account(data: Mapping[str, Any], token: str, purpose: str) -> dict[str, Any]
     return metadata
 
 
-async def ask_group(kind: CallType, data: Mapping[str, Any], group: str, token: str, *, stream: bool) -> Any:
-    """The answer of a model group to the same request, in the same API's form. Raises what LiteLLM raises."""
+async def ask_group(kind: CallType, data: Mapping[str, Any], groups: Sequence[str], token: str, *, stream: bool) -> Any:
+    """The answer of a model group to the same request, in the same API's form. Raises what LiteLLM raises.
+
+    `groups` is the group and, after it, those that may answer when it is out: LiteLLM's own fallbacks know no caps.
+    """
     from litellm.proxy.proxy_server import llm_router
 
     if llm_router is None:
@@ -60,7 +63,15 @@ async def ask_group(kind: CallType, data: Mapping[str, Any], group: str, token: 
         CallType.MESSAGES: router.aanthropic_messages,
     }[kind]
     holder = "metadata" if kind in (CallType.CHAT, CallType.COMPLETION) else "litellm_metadata"
-    arguments = {**repeated(data), "model": group, holder: account(data, token, "answer")}
+    group, *above = groups
+    fallbacks = [{group: above}] if above else []
+    arguments = {
+        **repeated(data),
+        "model": group,
+        "fallbacks": fallbacks,
+        "context_window_fallbacks": fallbacks,
+        holder: account(data, token, "answer"),
+    }
     if stream:
         arguments["stream"] = True
     return await call(**arguments)

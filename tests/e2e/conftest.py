@@ -146,3 +146,21 @@ def fresh(proxy: Proxy) -> Proxy:
     """The shared proxy with every provider up and the simulator's log empty."""
     proxy.reset()
     return proxy
+
+
+@pytest.fixture(scope="session")
+def gate_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Every request goes to the simple tier first, and the gate knows how good its recorded answers are."""
+    from tests.e2e.gate_stack import GateProxy, GateStack, gate_config, gate_policy, write_replay
+
+    work = tmp_path_factory.mktemp("gate")
+    replay = write_replay(work / "replay.jsonl")
+    with GateStack(gate_config(work), gate_policy(work), work, latency_scale=0.0, replay=replay) as stack:
+        yield GateProxy(stack)
+
+
+@pytest.fixture
+def gate(gate_proxy: Any) -> Any:
+    """The gate's proxy with every provider up and the simulator's log empty."""
+    gate_proxy.reset()
+    return gate_proxy
