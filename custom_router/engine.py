@@ -129,9 +129,12 @@ class RouterEngine:
         *,
         tenant: str = "",
         capabilities: Mapping[Tier, Capability] = NO_LIMITS,
+        hopeless: frozenset[Tier] = frozenset(),
         patient: bool = False,
     ) -> Decision:
         """Decide one request within the latency budget.
+
+        `hopeless` are tiers that the gate's recent verdicts say are not worth trying.
 
         `patient` waits for every stage however long it takes, and runs even those that cannot change the tier.
 
@@ -150,7 +153,8 @@ class RouterEngine:
         matches = named_by_caller(caller)
         matches += matched_by_rules(installed.rules, document.domains, caller, view.searched, rules_s)
         timer.lap("rules")
-        around = Circumstances(capabilities, floor, strictest(matches, document.domains, caller.max_tier))
+        domain = strictest(matches, document.domains, caller.max_tier)
+        around = Circumstances(capabilities, floor, domain, hopeless=hopeless)
         scores: Scores | None = None
         if patient or not _settled(view, caller, around, installed.policy):
             deadline_s = None if patient else budget.encoder / 1000

@@ -17,11 +17,12 @@ from custom_router.causes import Cause
 from custom_router.confidence.base import Expectations
 from custom_router.decision import Capability, Decision
 from custom_router.engine import RouterEngine
+from custom_router.escalation import hopeless
 from custom_router.gating import Calibrations, Gatekeeper, is_gated
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
-from custom_router.records.cost import cost_of
+from custom_router.records.cost import Price, cost_of
 from custom_router.records.pending import Pending, PendingRecords
 from custom_router.records.record import (
     DecisionRecord,
@@ -79,18 +80,24 @@ class Runtime:
         caller: Caller,
         arrival: Arrival,
         capabilities: Mapping[Tier, Capability],
+        prices: Mapping[Tier, Price] | None = None,
         expected: Expectations | None = None,
         repeatable: bool = True,
     ) -> tuple[str, Pending, Decision]:
         """Decide a request and hold its record. The token is what later events name it by. Never raises.
 
-        `expected` is the form that the request demands of its answer, which the gate checks. `repeatable` is False for
-        a request that leans on what one provider remembers, which no other could answer.
+        `prices` tell whether a tier whose answers are often escalated is worth trying. `expected` is the form that the
+        request demands of its answer, which the gate checks. `repeatable` is False for a request that leans on what
+        one provider remembers, which no other could answer.
         """
         policy = self.engine.policy
         try:
             decision = await self.engine.decide(
-                view, caller, tenant=arrival.conversation_scope, capabilities=capabilities
+                view,
+                caller,
+                tenant=arrival.conversation_scope,
+                capabilities=capabilities,
+                hopeless=hopeless(self.gatekeeper.rates.rate, policy.document, prices or {}),
             )
         except Exception:
             # Whatever is wrong with the router, the request goes on, dearer rather than not at all.

@@ -435,3 +435,19 @@ def test_tiers_are_ordered() -> None:
     assert [tier.rank for tier in TIERS] == [0, 1, 2]
     assert higher(Tier.SIMPLE, Tier.MEDIUM) is Tier.MEDIUM
     assert lower(Tier.SIMPLE, Tier.MEDIUM) is Tier.SIMPLE
+
+
+def test_a_tier_that_is_escalated_too_often_is_passed_over() -> None:
+    """Only tiers named hopeless are passed over, upwards, and the cap still holds."""
+    sure = Scores({Tier.SIMPLE: 1.0, Tier.MEDIUM: 1.0, Tier.FRONTIER: 1.0})
+    for hopeless, expected in (
+        (frozenset[Tier](), Tier.SIMPLE),
+        (frozenset({Tier.SIMPLE}), Tier.MEDIUM),
+        (frozenset({Tier.MEDIUM}), Tier.SIMPLE),
+        (frozenset({Tier.SIMPLE, Tier.MEDIUM}), Tier.FRONTIER),
+    ):
+        around = Circumstances(hopeless=hopeless)
+        made = decide(VIEW, sure, Caller(), make_policy(), around)
+        assert made.tier is expected
+        assert (Cause.GATE_STRAIGHT_UP in made.causes) is (expected is not Tier.SIMPLE)
+        assert decide(VIEW, sure, Caller(max_tier=Tier.SIMPLE), make_policy(), around).tier is Tier.SIMPLE

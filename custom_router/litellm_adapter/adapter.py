@@ -77,8 +77,15 @@ class LiteLLMAdapter:
             conversation_scope=str(attribute(user, "api_key") or ""),
             began=began,
         )
+        facts = self._tier_facts()
         token, pending, decision = await self.runtime.begin(
-            view, caller, arrival, self._tier_facts().capabilities, read_expectations(kind, data), is_repeatable(data)
+            view,
+            caller,
+            arrival,
+            facts.capabilities,
+            facts.prices,
+            read_expectations(kind, data),
+            repeatable=is_repeatable(data),
         )
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
