@@ -21,7 +21,7 @@ from custom_router.confidence.assess import Assessment, Similarity, assess
 from custom_router.confidence.base import Answer, Failure, Opinion
 from custom_router.confidence.calibrate import GateArtifact, GateRefused, judge
 from custom_router.confidence.gate import Verdict
-from custom_router.confidence.logprobs import own_confidence
+from custom_router.confidence.logprobs import own_confidence, own_reading
 from custom_router.confidence.rates import EscalationRates
 from custom_router.confidence.text import failures
 from custom_router.decision import Decision
@@ -228,9 +228,12 @@ def _misshapen(attempt: Attempt) -> tuple[Failure, ...]:
 
 
 async def _self_checked(ticket: GateTicket, attempt: Attempt, upstream: Upstream) -> Attempt:
-    """The attempt with its model's own check, where the policy wants one and nothing else tells its confidence."""
+    """The attempt with its model's own check, where the policy wants one and nothing better tells its confidence."""
     answer = attempt.answer
-    if answer is None or "self_check" not in ticket.policy.document.gate.signals or own_confidence(answer) is not None:
+    if answer is None or "self_check" not in ticket.policy.document.gate.signals:
+        return attempt
+    reading = own_reading(answer)
+    if reading is not None and reading[1] != "words":
         return attempt
     if answer.tool_calls or failures(ticket.view, answer, ticket.expected):
         return attempt

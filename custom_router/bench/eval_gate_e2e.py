@@ -35,7 +35,8 @@ from custom_router.tiers import TIERS, Tier
 app = typer.Typer(add_completion=False)
 
 MODELS = {Tier.SIMPLE: "llama3.1-8b", Tier.MEDIUM: "llama3.1-70b", Tier.FRONTIER: "llama3.1-405b"}
-_FIRST, _SECOND = "tokens", "tokens+opinion"
+_KINDS = ("tokens", "words")
+"""What a confidence is read from: a stated value, or a text. One calibration for both, as both are recorded."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,12 @@ def calibrate(cascades: Sequence[Cascade]) -> GateArtifact:
     """One calibrator a signal set, fitted on the even rows of all sources; evaluation only, never shipped."""
     found = []
     for cascade in cascades:
-        for model, signals, opinion in (
-            (MODELS[Tier.SIMPLE], _FIRST, None),
-            (MODELS[Tier.MEDIUM], _SECOND, MODELS[Tier.SIMPLE]),
-        ):
+        for model, opinion in ((MODELS[Tier.SIMPLE], None), (MODELS[Tier.MEDIUM], MODELS[Tier.SIMPLE])):
             outcome, score = cascade.models[model], cascade.score(model, opinion)
             found += [
                 Scored(None, model, signals, float(score[i]), float(outcome.own[i]), float(outcome.good[i]), None)
                 for i in range(0, len(cascade), 2)
+                for signals in (kind + ("+opinion" if opinion else "") for kind in _KINDS)
             ]
     fitted = fit_gate(found, GateArtifact.load())
     return fitted.model_copy(update={"entries": tuple(e for e in fitted.entries if e.model is None)})
@@ -151,12 +150,13 @@ def expected_tier(cascade: Cascade, artifact: GateArtifact) -> list[Tier]:
     """Where each row ends by the same calibration, offline: the chain's two verdicts at the default thresholds."""
     first, second = cascade.score(MODELS[Tier.SIMPLE]), cascade.score(MODELS[Tier.MEDIUM], MODELS[Tier.SIMPLE])
 
-    def escalates(signals: str, score: float) -> bool:
+    def good_enough(signals: str, score: float) -> bool:
         confidence = artifact.confidence("", signals, score).value
-        return gate(confidence, (), GateThresholds()) is Verdict.ESCALATE
+        return gate(confidence, (), GateThresholds()) is not Verdict.ESCALATE
 
+    alone, settled = _KINDS[0], f"{_KINDS[0]}+opinion"
     return [
-        Tier.SIMPLE if not escalates(_FIRST, a) else Tier.MEDIUM if not escalates(_SECOND, b) else Tier.FRONTIER
+        Tier.SIMPLE if good_enough(alone, a) else Tier.MEDIUM if good_enough(settled, b) else Tier.FRONTIER
         for a, b in zip(first.tolist(), second.tolist(), strict=True)
     ]
 

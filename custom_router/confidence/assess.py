@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from custom_router.confidence.agreement import agreement
 from custom_router.confidence.base import Answer, Expectations, Failure
 from custom_router.confidence.calibrate import Confidence, GateArtifact
-from custom_router.confidence.logprobs import own_confidence
+from custom_router.confidence.logprobs import own_reading
 from custom_router.confidence.score import gate_score
 from custom_router.confidence.text import failures
 from custom_router.request import RequestView
@@ -43,7 +43,8 @@ def assess(
 ) -> Assessment:
     """Read every signal that `answer` holds. `similarity` sharpens the comparison with other models' answers."""
     faults = failures(view, answer, expected)
-    own = own_confidence(answer)
+    reading = own_reading(answer)
+    own = None if reading is None else reading[0]
     agreements = [
         (agreement(view.text, answer.text, opinion.answer, similarity), opinion.confidence)
         for opinion in answer.opinions
@@ -56,12 +57,11 @@ def assess(
     score = gate_score(own, agreements)
     if score is None:
         return Assessment(None, faults, signals)
-    calibrated = artifact.confidence(answer.model, signal_set(answer, own, agreements), score, segment)
+    calibrated = artifact.confidence(answer.model, signal_set(reading, agreements), score, segment)
     return Assessment(calibrated, faults, signals)
 
 
-def signal_set(answer: Answer, own: float | None, opinions: Sequence[object]) -> str:
-    """The name under which a calibration is kept: where the model's own confidence came from, and whether another
+def signal_set(reading: tuple[float, str] | None, opinions: Sequence[object]) -> str:
+    """The name under which a calibration is kept: what the model's own confidence was read from, and whether another
     model's answer took part."""
-    kind = "" if own is None else answer.confidence_kind or "tokens"
-    return "+".join(part for part in (kind, "opinion" if opinions else "") if part)
+    return "+".join(part for part in ("" if reading is None else reading[1], "opinion" if opinions else "") if part)

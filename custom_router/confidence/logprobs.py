@@ -58,27 +58,43 @@ def token_features(tokens: Sequence[TokenLogprob]) -> dict[str, float] | None:
 
 def own_confidence(answer: Answer) -> float | None:
     """One log probability (-50 to 0) that the answer is right: what the calibrator takes as a model's raw confidence.
+    None where nothing was measured."""
+    reading = own_reading(answer)
+    return None if reading is None else reading[0]
 
-    The measured one where there is one; else the sum over the answer span's tokens, which is the probability of just
-    that answer; else, for a long text without a final value, the mean over its tokens. None without any of these.
+
+def own_reading(answer: Answer) -> tuple[float, str] | None:
+    """A model's own confidence (log probability, -50 to 0) and what it was read from; each kind is calibrated apart.
+
+    The measured one where there is one (`answer.confidence_kind`, else `tokens`). Else, for an answer that states a
+    value, the sum over its tokens, which is the probability of just that value (`tokens`). Else the mean over all
+    tokens (`words`): most of a text's tokens are wording, whose likelihood says little of whether it is right.
     """
     if answer.confidence is not None and not math.isnan(answer.confidence):
-        return _clip(answer.confidence)
+        return _clip(answer.confidence), answer.confidence_kind or "tokens"
     usable = _usable(answer.tokens)
     if not usable:
         return None
-    span = answer_span(usable)
+    span = _stated_span(usable)
     told = usable if span is None else usable[span.start : span.stop]
     total = math.fsum(_clip(token.logprob) for token in told)
-    return total / len(told) if span is None else _clip(total)
+    return (total / len(told), "words") if span is None else (_clip(total), "tokens")
 
 
 def answer_span(tokens: Sequence[TokenLogprob]) -> range | None:
     """Indices of the tokens that hold the answer itself, or None for a long text without a final value.
 
-    In this order: the option letter that the text opens with ("C", "(C)", "C. Ciclesonide"); the value after the last
-    "####", "\\boxed{" or "answer is"; in a short answer every token with a letter or digit, first to last.
+    The stated value (see `_stated_span`); else, in a short answer, every token with a letter or digit, first to last.
     """
+    if (stated := _stated_span(tokens)) is not None or len(tokens) > SHORT_ANSWER_TOKENS:
+        return stated
+    content = [i for i, token in enumerate(tokens) if any(char.isalnum() for char in token.token)]
+    return range(content[0], content[-1] + 1) if content else None
+
+
+def _stated_span(tokens: Sequence[TokenLogprob]) -> range | None:
+    """Tokens of a value that stands out: the option letter that the text opens with ("C", "(C)", "C. Ciclesonide"),
+    else what follows the last "####", "\\boxed{" or "answer is"."""
     offset = max(len(tokens) - _SEARCHED_TOKENS, 0)
     searched = tokens[offset:]
     text = "".join(token.token for token in searched)
@@ -86,10 +102,7 @@ def answer_span(tokens: Sequence[TokenLogprob]) -> range | None:
         return _tokens_at(searched, letter.start(1), letter.end(1), offset)
     if marked := next(reversed(list(_MARKED.finditer(text))), None):
         return _tokens_at(searched, marked.start("value"), marked.end("value"), offset)
-    if len(tokens) > SHORT_ANSWER_TOKENS:
-        return None
-    content = [i for i, token in enumerate(tokens) if any(char.isalnum() for char in token.token)]
-    return range(content[0], content[-1] + 1) if content else None
+    return None
 
 
 class LogprobsSignal:

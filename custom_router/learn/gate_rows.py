@@ -10,7 +10,7 @@ from pathlib import Path
 from custom_router.confidence.agreement import agreement
 from custom_router.confidence.assess import Similarity, signal_set
 from custom_router.confidence.base import Opinion
-from custom_router.confidence.logprobs import own_confidence
+from custom_router.confidence.logprobs import own_confidence, own_reading
 from custom_router.confidence.score import gate_score
 from custom_router.learn.gate_lines import AnswerLine, BadAnswerLine, read_answer_line
 
@@ -69,7 +69,8 @@ def with_opinions(rows: Sequence[AnswerLine], model: str) -> list[AnswerLine]:
 
 def score_row(row: AnswerLine, similarity: Similarity | None = None) -> list[Scored]:
     """A labelled row by each signal set that it offers: the model's own confidence alone, and with the opinions."""
-    own = own_confidence(row.answer)
+    reading = own_reading(row.answer)
+    own = None if reading is None else reading[0]
     agreed = [
         (agreement(row.prompt, row.answer.text, opinion.answer, similarity), opinion.confidence)
         for opinion in row.answer.opinions
@@ -78,7 +79,7 @@ def score_row(row: AnswerLine, similarity: Similarity | None = None) -> list[Sco
     for opinions in [[], agreed] if agreed else [[]]:
         score = gate_score(own, opinions)
         if score is not None and row.good is not None:
-            name = signal_set(row.answer, own, opinions)
+            name = signal_set(reading, opinions)
             first = opinions[0][0] if opinions else None
             scored.append(Scored(row.segment, row.answer.model, name, score, own, row.good, first))
     return scored

@@ -38,6 +38,7 @@ def _prior(signals: str, intercept: float, slope: float, why: str) -> Entry:
 PRIORS = (
     # (logit - 3) / 4 = score, so 0.4 * logit - 0.2 = 1.0 + 1.6 * score; the others likewise.
     _prior("*", 1.0, 1.6, "log odds = 0.4 * the model's own - 0.2, since own confidences run .08-.30 too high"),
+    _prior("words", 2.1, 2.0, "log odds = 0.5 * the mean token's + 0.6: open text is likely at about 0.8 a token"),
     _prior("verbal", 0.55, 1.0, "log odds = 0.25 * the model's own - 0.2: written confidences are weak"),
     _prior("*+opinion", 0.5, 0.7, "log odds = 0.5 + 0.7 * score: a sure opinion moves it by 3.5 either way"),
 )

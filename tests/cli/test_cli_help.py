@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.cli_calls import run
 
-COMMANDS = ["init", "check", "route", "explain", "profiles", "schema", "encoder"]
+COMMANDS = ["init", "check", "route", "explain", "profiles", "schema", "encoder", "gate", "fit-gate"]
 
 
 def test_the_help_names_every_command() -> None:

@@ -13,6 +13,7 @@ from custom_router.confidence.logprobs import (
     LogprobsSignal,
     answer_span,
     own_confidence,
+    own_reading,
     token_features,
 )
 from custom_router.request import CallType, RequestView
@@ -57,7 +58,8 @@ def test_own_confidence_prefers_the_measured_one_then_the_answer_then_the_mean()
     assert own_confidence(Answer("C. Ciclesonide", "m", tokens=letter, confidence=-0.05)) == -0.05
     assert own_confidence(Answer("C. Ciclesonide", "m", tokens=letter)) == -0.3
     short = (TokenLogprob("Martin", -0.5), TokenLogprob(" Chuzzlewit", -0.25), TokenLogprob(".", -3.0))
-    assert own_confidence(Answer("Martin Chuzzlewit.", "m", tokens=short)) == -0.75
+    assert own_reading(Answer("Martin Chuzzlewit.", "m", tokens=short)) == (-1.25, "words"), "wording, not a value"
+    assert own_reading(Answer("C. Ciclesonide", "m", tokens=letter)) == (-0.3, "tokens")
     assert own_confidence(Answer(LONG, "m", tokens=tuple(tokens(LONG, -0.2)))) == pytest.approx(-0.2)
     assert own_confidence(Answer("Yes", "m")) is None
     assert own_confidence(Answer("Yes", "m", confidence=math.nan)) is None
