@@ -129,6 +129,8 @@ def _show_summary(console: Console, stack: Stack, summary: Summary, answers: lis
         table.add_row(tier.value, f"{count:3d} requests, {100 * count / answered:.0f} %")
     share = summary.saved / summary.frontier_cost if summary.frontier_cost else 0.0
     table.add_row("cost", f"${summary.cost:.4f}")
+    if summary.escalated:
+        table.add_row("gate", f"{summary.escalated} cheap answers replaced by a better model's, in the counts above")
     table.add_row("all-frontier", f"${summary.frontier_cost:.4f} for the same tokens")
     table.add_row("saved", f"${summary.saved:.4f}, {100 * share:.0f} %")
     table.add_row("failed", f"{summary.failed} of {summary.requests}")
