@@ -39,13 +39,16 @@ SELF_CHECK_S = 3.0
 """Seconds a model has for the one token in which it judges its own answer."""
 _SIMILARITY_DEADLINE_S = 0.3
 _COMPARED_CHARS = 1_000
+_SEEN_AT_THE_END = (Failure.INVALID_JSON, Failure.SCHEMA_MISMATCH, Failure.INVALID_TOOL_CALL)
+"""Faults that the beginning of any good answer of that form would show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One tier's answer. `answer` is None for a stream that is passed on as it comes, and for one that broke.
 
-    `misshapen` says that the model was asked for its answer and a confidence, and wrote something else.
+    `misshapen` says that the model was asked for its answer and a confidence, and wrote something else; `partial` that
+    `answer` is only the beginning of a stream.
     """
 
     tier: Tier
@@ -53,6 +56,7 @@ class Attempt:
     answer: Answer | None = None
     broken: BaseException | None = None
     misshapen: bool = False
+    partial: bool = False
 
 
 class Upstream(Protocol):
@@ -193,7 +197,7 @@ class Gatekeeper:
                 segment=_segment(ticket),
                 similarity=similarity,
             )
-            return attempt, replace(judged, failures=(*judged.failures, *_misshapen(attempt)))
+            return attempt, replace(judged, failures=_faults(attempt, judged))
         except Exception:
             # A defect in a signal must not fail a request that has been answered.
             logger.exception("the gate failed to judge an answer")
@@ -223,8 +227,9 @@ class Gatekeeper:
         return cosine
 
 
-def _misshapen(attempt: Attempt) -> tuple[Failure, ...]:
-    return (Failure.SCHEMA_MISMATCH,) if attempt.misshapen else ()
+def _faults(attempt: Attempt, judged: Assessment) -> tuple[Failure, ...]:
+    found = tuple(fault for fault in judged.failures if not (attempt.partial and fault in _SEEN_AT_THE_END))
+    return (*found, Failure.SCHEMA_MISMATCH) if attempt.misshapen else found
 
 
 async def _self_checked(ticket: GateTicket, attempt: Attempt, upstream: Upstream) -> Attempt:

@@ -15,12 +15,17 @@ from custom_router.litellm_adapter.answers import chat_tokens, completion_tokens
 from custom_router.request import CallType
 
 
+class StreamBroke(Exception):
+    """A stream said in an event of its own, as /v1/messages and /v1/responses do, that it can go no further."""
+
+
 class AnswerSoFar:
     """Accumulates a streamed answer from its events. Events of an unknown form add nothing."""
 
     def __init__(self, kind: CallType) -> None:
         self.pieces = 0
         """Parts of the answer so far, of text or of a tool call."""
+        self.error: StreamBroke | None = None
         self._texts: list[str] = []
         self._tokens: list[TokenLogprob] = []
         self._calls: dict[Any, list[str]] = {}
@@ -76,6 +81,8 @@ class AnswerSoFar:
             if get(item, "type") == "function_call":
                 self.pieces += 1
                 self._calls[get(item, "id")] = [str(get(item, "name")), str(get(item, "arguments"))]
+        elif kind in ("error", "response.failed"):
+            self.error = StreamBroke(kind)
         elif kind in ("response.completed", "response.incomplete"):
             details = get(get(event, "response"), "incomplete_details")
             self._finish = "length" if get(details, "reason") == "max_output_tokens" else "stop"
@@ -100,6 +107,8 @@ class AnswerSoFar:
             if index in self._calls:
                 self.pieces += 1
                 self._calls[index].append(str(get(delta, "partial_json") or ""))
+        elif kind == "error":
+            self.error = StreamBroke(str(get(get(event, "error"), "type")))
         elif kind == "message_delta":
             self._finish = messages_finish(get(delta, "stop_reason")) or self._finish
 
@@ -113,6 +122,7 @@ class HeldStream:
 
     def __init__(self, stream: Any, kind: CallType, *, strip: bool, structured: bool = False) -> None:
         self.stream = stream
+        self.kind = kind
         self.so_far = AnswerSoFar(kind)
         self.ended = False
         self.first_at: float | None = None
@@ -122,8 +132,15 @@ class HeldStream:
         self._held: list[Any] = []
         self._unwrapped = _UnwrappedChat() if structured else None
 
-    async def advance(self) -> bool:
-        """Hold one event more; False at the stream's end. Raises what the stream raises."""
+    async def hold(self) -> bool:
+        """Hold one event more; False at the stream's end. Raises what the stream raises or says went wrong."""
+        more = await self._advance()
+        if self.so_far.error is not None:
+            self.ended = True
+            raise self.so_far.error
+        return more
+
+    async def _advance(self) -> bool:
         try:
             event = await self._iterator.__anext__()
         except StopAsyncIteration:
@@ -150,7 +167,7 @@ class HeldStream:
         held, self._held = self._held, []
         for event in held:
             yield event
-        while not self.ended and await self.advance():
+        while not self.ended and await self._advance():
             yield self._held.pop()
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from custom_router.causes import Cause
 from custom_router.confidence.structured import StructuredInvalid
 from custom_router.gating import Attempt
 from custom_router.headers import decision_headers
@@ -18,6 +19,7 @@ from custom_router.litellm_adapter.signal_requests import client_wants_logprobs
 from custom_router.litellm_adapter.tickets import Found, TicketDesk, with_own_word
 from custom_router.litellm_adapter.upstream import Accounted, ask_group, bill_partial
 from custom_router.records.pending import Pending
+from custom_router.request import CallType
 from custom_router.tiers import Tier
 
 _PENDING = {"x-router-confidence": "pending", "x-router-escalated": "pending"}
@@ -47,6 +49,7 @@ class StreamGate:
                 self._set_headers(response, pending, final=True)
                 async for event in held:
                     yield event
+                self._note_error(token, held)
                 finished = True
                 return
             work = asyncio.ensure_future(self._settled_stream(data, user, held, opened, found))
@@ -57,6 +60,8 @@ class StreamGate:
                 chosen = work.result()
             finally:
                 if not work.done():
+                    if Cause.CLIENT_GONE.value not in pending.record.causes:
+                        pending.record.causes.append(Cause.CLIENT_GONE.value)
                     work.cancel()
                     with suppress(asyncio.CancelledError, Exception):
                         await work
@@ -66,6 +71,7 @@ class StreamGate:
             pending.record.gate.held_ms = round((now - (held.first_at or now)) * 1000, 3)
             async for event in chosen:
                 yield event
+            self._note_error(token, chosen)
             finished = True
         finally:
             for stream in opened:
@@ -88,7 +94,7 @@ class StreamGate:
                 higher = HeldStream(stream, ticket.view.call_type, strip=held.strip, structured=structured)
                 opened.append(higher)
                 # One piece of it, so that a provider that fails at once has not yet taken the first one's place.
-                while await higher.advance() and (not last or not higher.so_far.pieces):
+                while await higher.hold() and (not last or not higher.so_far.pieces):
                     pass
             return self._held_whole(self._desk.tier(pending, stream, tier), higher, not last)
 
@@ -105,11 +111,18 @@ class StreamGate:
         if not readable:
             return Attempt(tier, held)
         answer = self._desk.named(held.stream, held.so_far.answer(""))
+        if not held.ended:
+            return Attempt(tier, held, answer, partial=True)
         try:
             said = held.own_word()
         except StructuredInvalid:
             return Attempt(tier, held, replace(answer, text=held.restore()), misshapen=True)
         return Attempt(tier, held, with_own_word(answer, said))
+
+    def _note_error(self, token: str, stream: HeldStream) -> None:
+        """LiteLLM reports no end for a stream that told its error to the client by itself."""
+        if stream.so_far.error is not None:
+            self._desk.runtime.end(token, Ending("error", error=type(stream.so_far.error).__name__))
 
     async def _beats(self, work: asyncio.Future[Any], ticket: GateTicket) -> AsyncIterator[bytes]:
         while not work.done():
@@ -130,6 +143,9 @@ class StreamGate:
                 self._desk.runtime.end(token, Ending("ok", cost=None, frontier=self._desk.frontier_price()))
             elif not billed:
                 self._desk.runtime.billed(token, Bill(answer=True))
+        elif stream.kind is CallType.COMPLETION:
+            # But it cannot bill a part of a text completion, and then reports no end either.
+            self._desk.runtime.end(token, Ending("ok", cost=None, frontier=self._desk.frontier_price()))
         await stream.close()
 
     def without_verdict(self, token: str, response: Any, headers: dict[str, str] | None) -> dict[str, str] | None:
@@ -164,7 +180,7 @@ async def _hold(held: HeldStream, ticket: GateTicket) -> BaseException | None:
     whole = settings.streaming == "buffer"
     began: float | None = None
     try:
-        while await held.advance():
+        while await held.hold():
             if whole or not held.so_far.pieces:
                 continue
             began = began or time.perf_counter()

@@ -163,4 +163,7 @@ def gate_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def gate(gate_proxy: Any) -> Any:
     """The gate's proxy with every provider up and the simulator's log empty."""
     gate_proxy.reset()
+    # Were nearly all answers escalated, the router would soon pass over the tier.
+    gate_proxy.record(gate_proxy.ask("chat", "A sure one?"))
+    gate_proxy.simulator.post("/_sim/log/reset")
     return gate_proxy

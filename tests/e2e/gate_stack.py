@@ -15,7 +15,7 @@ from custom_router.confidence.calibrate import Calibrator, Entry, GateArtifact
 from custom_router.demo.stack import Stack
 from tests.e2e.conftest import Proxy, quick_config, shipped_policy, wait_until
 
-SIMPLE = ("deepseek-v4-flash", "meta-llama/Llama-3.1-8B-Instruct", "shy", "open")
+SIMPLE = ("deepseek-v4-flash", "meta-llama/Llama-3.1-8B-Instruct", "shy", "open", "slow")
 MEDIUM = ("gemini-3.8-flash", "gpt-5.4-mini")
 FRONTIER = ("claude-opus-5-5", "gpt-5.6-sol")
 SURE, MIDDLING, UNSURE = -0.001, -0.02, -2.5
@@ -72,9 +72,9 @@ def gate_config(tmp: Path) -> Path:
     path = quick_config(tmp)
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     template = config["model_list"][0]["litellm_params"]
-    for order, model in ((1, "mistral/shy"), (2, "groq/open")):
+    for group, order, model in (("shy", 1, "mistral/shy"), ("shy", 2, "groq/open"), ("slow", 1, "groq/slow")):
         given = {**template, "model": model, "order": order}
-        config["model_list"].append({"model_name": "tier-shy", "litellm_params": given})
+        config["model_list"].append({"model_name": f"tier-{group}", "litellm_params": given})
     for entry in config["model_list"]:
         entry.setdefault("model_info", {})["supports_logprobs"] = True
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -89,14 +89,19 @@ def gate_policy(tmp: Path, **gate: Any) -> Path:
 
 
 class GateStack(Stack):
-    """A simulator whose `slow_first_token` is one second, and whose model `shy` refuses log probabilities."""
+    """A simulator without delays but for `slow_first_token`, one second, and the model `slow`, twenty tokens a second;
+    its model `shy` refuses log probabilities."""
 
     def _spawn(self, name: str, command: list[str], environment: Mapping[str, str], *, pipe: bool = False) -> Any:
         if name == "simulator":
             path = self.workdir / "simulator.yaml"
             settings = yaml.safe_load(path.read_text(encoding="utf-8"))
             settings["slow_first_token_s"] = 1.0
-            settings["models"]["shy"] = {**settings["models"].get("shy", {}), "logprobs": False}
+            settings["latency_scale"] = 1.0
+            for spec in settings["models"].values():
+                spec |= {"latency_ms": 0.0, "tokens_per_second": 0.0}
+            settings["models"]["shy"]["logprobs"] = False
+            settings["models"]["slow"]["tokens_per_second"] = 20.0
             path.write_text(yaml.safe_dump(settings), encoding="utf-8")
         return super()._spawn(name, command, environment, pipe=pipe)
 

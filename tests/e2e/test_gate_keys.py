@@ -1,0 +1,168 @@
+"""Real virtual keys: what the gate spends is in LiteLLM's own spend log, once, on the caller's key, within its budget.
+
+`ROUTER_GATE_REQUESTS` sets how many mixed requests are sent, 150 if it is not given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.e2e.conftest import wait_until
+from tests.e2e.gate_stack import (
+    ANSWERS,
+    GateProxy,
+    GateStack,
+    gate_config,
+    gate_policy,
+    logprobs_in,
+    request_of,
+    write_replay,
+)
+from tests.virtual_keys.database import missing, postgres, prepare
+
+REQUESTS = int(os.environ.get("ROUTER_GATE_REQUESTS", "150"))
+PROMPTS = [prompt for prompt in ANSWERS if "object" not in prompt]
+FAULTS = ("refuse", "rate_limit", "error_500", "malformed_json", "cut_stream", "slow_first_token")
+PROVIDERS = ("deepseek", "hosted_vllm", "anthropic", "openai")
+SPENT = 'SELECT request_id, api_key, spend, call_type, status FROM "LiteLLM_SpendLogs"'
+
+
+@dataclass
+class Keys:
+    """A proxy with a database behind it."""
+
+    gate: GateProxy
+    database: str
+
+    def make(self, **fields: Any) -> str:
+        """A new virtual key that may use the router."""
+        given = self.gate.http.post("/key/generate", json={"models": ["auto"], **fields})
+        assert given.status_code == 200, given.text
+        return str(given.json()["key"])
+
+    def spent(self) -> list[tuple[str, str, float, str, str]]:
+        """LiteLLM's spend log."""
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(SPENT).fetchall()  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
+    if absent := missing():
+        pytest.skip(f"real virtual keys need {', '.join(absent)}: apt-get install postgresql nodejs npm")
+    work = tmp_path_factory.mktemp("keys")
+    prepared = Path(__file__).resolve().parents[2] / "var" / "virtual-keys"
+    environment = prepare(prepared)
+    policy = gate_policy(work, deadline_s=5.0)
+    with postgres(prepared / "migrations.sql") as url:
+        extra = {**environment, "DATABASE_URL": url, "PROXY_BATCH_WRITE_AT": "2"}
+        replay = write_replay(work / "replay.jsonl")
+        with GateStack(gate_config(work), policy, work, latency_scale=0.0, replay=replay, extra_env=extra) as stack:
+            yield Keys(GateProxy(stack), url)
+
+
+async def _send(keys: Keys, given: list[tuple[str, str, str, bool, bool]]) -> Counter[str]:
+    """Send (key, kind, prompt, streamed, leaves early) and count what came of them."""
+    outcomes: Counter[str] = Counter()
+    limit = asyncio.Semaphore(8)
+    async with httpx.AsyncClient(base_url=keys.gate.stack.url, timeout=60, trust_env=False) as http:
+
+        async def one(key: str, kind: str, prompt: str, stream: bool, leaves: bool) -> None:
+            path, body = request_of(kind, prompt)
+            call = {"json": {"model": "auto", "stream": stream, **body}, "headers": {"Authorization": f"Bearer {key}"}}
+            async with limit:
+                try:
+                    timeout = httpx.Timeout(60, read=0.15) if leaves else httpx.Timeout(60)
+                    response = await http.post(path, timeout=timeout, **call)
+                except httpx.ReadTimeout:
+                    outcomes["left" if leaves else "hung"] += 1
+                except httpx.TransportError:
+                    outcomes["broken"] += 1
+                else:
+                    outcomes[str(response.status_code)] += 1
+                    if response.status_code == 200 and '"error"' not in response.text:
+                        outcomes["leaked"] += bool(logprobs_in(response.text))
+
+        await asyncio.gather(*(one(*item) for item in given))
+    return outcomes
+
+
+def test_mixed_traffic_is_billed_once_and_nothing_hangs(keys: Keys) -> None:
+    draw = random.Random(7)
+    callers = [keys.make(key_alias=f"caller-{number}") for number in range(3)]
+    for provider in PROVIDERS:
+        for fault in draw.sample(FAULTS, 3):
+            rule = {"provider": provider, "fault": fault, "probability": 0.04}
+            keys.gate.simulator.post("/_sim/faults", json=rule).raise_for_status()
+    kinds = ("chat", "completion", "responses", "messages")
+    requests = [
+        (draw.choice(callers), draw.choice(kinds), draw.choice(PROMPTS), draw.random() < 0.5, draw.random() < 0.08)
+        for _ in range(REQUESTS)
+    ]
+    outcomes = asyncio.run(_send(keys, requests))
+    print(outcomes)
+    assert outcomes["hung"] == outcomes["leaked"] == 0
+    keys.gate._broken = True
+    keys.gate.reset()
+    # A deployment may take 30 s for a request whose client has left, and so may the tier's other one.
+    wait_until(lambda: keys.gate.health()["requests_under_way"] == 0, 90)
+    wait_until(lambda: len(keys.gate.records()) >= REQUESTS - outcomes["broken"], 30)
+
+    records = keys.gate.records()
+    ids = Counter(record["request_id"] for record in records)
+    assert max(ids.values()) == 1
+    assert len(records) <= REQUESTS
+    ours: dict[str, float] = defaultdict(float)
+    for record in records:
+        ours[record["tenant"]["key_hash"]] += record["cost"]["total"] or 0.0
+
+    def differences() -> dict[str, tuple[float, float]]:
+        theirs: dict[str, float] = defaultdict(float)
+        for _, key, spend, _, _ in keys.spent():
+            theirs[key] += spend
+        return {key: (ours[key], theirs[key]) for key in ours if ours[key] != pytest.approx(theirs[key], rel=1e-6)}
+
+    # LiteLLM writes its log in batches.
+    try:
+        wait_until(lambda: not differences(), 30)
+    finally:
+        rows = keys.spent()
+        print(f"{len(rows)} rows in the spend log, {len(records)} records", dict(ours), differences())
+    assert max(Counter(row[0] for row in rows).values()) == 1
+
+
+def test_a_key_without_budget_left_is_not_escalated(keys: Keys) -> None:
+    keys.gate._broken = True
+    keys.gate.reset()
+    poor, rich = keys.make(max_budget=2e-5), keys.make(max_budget=1.0)
+    for key, tier in ((poor, "simple"), (rich, "frontier")):
+        for stream in (False, True):
+            response = keys.gate.ask(
+                "chat", "A refused one?", stream=stream, headers={"Authorization": f"Bearer {key}"}
+            )
+            if response.status_code != 200:
+                assert "budget" in response.text.lower()
+                continue
+            record = keys.gate.record(response)
+            assert record["tier"] == tier
+            assert ("gate_over_budget" in record["causes"]) == (tier == "simple")
+
+
+@pytest.mark.parametrize("settings", [{"gate": "off"}, {"max_tier": "simple"}])
+def test_a_keys_own_settings_hold(keys: Keys, settings: dict[str, str]) -> None:
+    key = keys.make(metadata={"router": settings})
+    response = keys.gate.ask("chat", "A refused one?", headers={"Authorization": f"Bearer {key}"})
+    record = keys.gate.record(response)
+    assert record["tier"] == "simple"
+    assert (record["gate"]["verdict"] == "bypass") == ("gate" in settings)
