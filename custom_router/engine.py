@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from custom_router import metrics
 from custom_router.causes import Cause
 from custom_router.classify.base import Classifier, Scores
@@ -231,6 +233,8 @@ class RouterEngine:
         return self._models.head
 
     def _load_models(self, encoder: Encoder) -> None:
+        # The products here are small: more threads gain nothing, and spinning they double the proxy's CPU time.
+        threadpool_limits(1, user_api="blas")
         self._models = _Models.load(encoder)
 
     def _install(self, policy: Policy) -> None:

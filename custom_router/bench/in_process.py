@@ -101,6 +101,8 @@ async def _decide_all(engine: RouterEngine, views: list[RequestView], concurrenc
             # Patient: a decision that gives up on the encoder would be a fast one.
             await engine.decide(view, tenant=str(number), patient=True)
             times.append((time.perf_counter() - began) * 1000)
+            # Each request of a proxy takes its turn on the loop; decisions that wait for nothing would run as one.
+            await asyncio.sleep(0)
 
     await asyncio.gather(*(work(waiting) for _ in range(concurrency)))
     return times
