@@ -72,6 +72,9 @@ class GateTicket:
     closed: bool = False
     unbilled: int = 0
     ending: Ending | None = None
+    """How the client's own call ended, until the rest has."""
+    broke: str | None = None
+    """What broke the answer that took the first one's place, once the client had begun to get it."""
     extra_cost: float = 0.0
     """Dollars for opinions and self-checks: what judging cost."""
     escalation_cost: float = 0.0

@@ -158,15 +158,18 @@ class Runtime:
         if ending.served is not None:
             _note_served(pending, ending.served)
         record.tokens = (ticket.delivered_tokens if ticket else None) or ending.tokens or TokenFields()
-        if ending.status == "ok":
+        # Where the answer that took its place broke, the first one is still to be paid for.
+        billed = ending if ending.status == "ok" else ticket.ending if ticket else None
+        if billed is not None:
             record.cost = cost_of(
-                ending.cost,
+                billed.cost,
                 record.tokens,
-                ending.frontier,
+                billed.frontier,
                 escalation=ticket.escalation_cost if ticket else 0.0,
                 classifier=ticket.extra_cost if ticket else 0.0,
             )
-        record.outcome = OutcomeFields(ending.status, ending.error)
+        broke = ticket.broke if ticket else None
+        record.outcome = OutcomeFields("error", broke) if broke else OutcomeFields(ending.status, ending.error)
         record.latency_ms["total"] = round((time.perf_counter() - pending.began) * 1000, 3)
         if record.stream and ending.ttft_ms is not None:
             record.latency_ms.setdefault("ttft", round(ending.ttft_ms, 3))

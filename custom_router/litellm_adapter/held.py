@@ -122,7 +122,6 @@ class HeldStream:
 
     def __init__(self, stream: Any, kind: CallType, *, strip: bool, structured: bool = False) -> None:
         self.stream = stream
-        self.kind = kind
         self.so_far = AnswerSoFar(kind)
         self.ended = False
         self.first_at: float | None = None

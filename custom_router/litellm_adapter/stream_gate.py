@@ -19,11 +19,12 @@ from custom_router.litellm_adapter.signal_requests import client_wants_logprobs
 from custom_router.litellm_adapter.tickets import Found, TicketDesk, with_own_word
 from custom_router.litellm_adapter.upstream import Accounted, ask_group, bill_partial
 from custom_router.records.pending import Pending
-from custom_router.request import CallType
 from custom_router.tiers import Tier
 
 _PENDING = {"x-router-confidence": "pending", "x-router-escalated": "pending"}
 _KEEPALIVE = b": keep-alive\n\n"
+_BILLING_S = 5.0
+"""Within which LiteLLM has billed a stream whose client has left, if it does."""
 
 
 class StreamGate:
@@ -49,7 +50,7 @@ class StreamGate:
                 self._set_headers(response, pending, final=True)
                 async for event in held:
                     yield event
-                self._note_error(token, held)
+                self._note_error(found, held, held)
                 finished = True
                 return
             work = asyncio.ensure_future(self._settled_stream(data, user, held, opened, found))
@@ -71,7 +72,7 @@ class StreamGate:
             pending.record.gate.held_ms = round((now - (held.first_at or now)) * 1000, 3)
             async for event in chosen:
                 yield event
-            self._note_error(token, chosen)
+            self._note_error(found, chosen, held)
             finished = True
         finally:
             for stream in opened:
@@ -119,10 +120,17 @@ class StreamGate:
             return Attempt(tier, held, replace(answer, text=held.restore()), misshapen=True)
         return Attempt(tier, held, with_own_word(answer, said))
 
-    def _note_error(self, token: str, stream: HeldStream) -> None:
-        """LiteLLM reports no end for a stream that told its error to the client by itself."""
-        if stream.so_far.error is not None:
-            self._desk.runtime.end(token, Ending("error", error=type(stream.so_far.error).__name__))
+    def _note_error(self, found: Found, delivered: HeldStream, first: HeldStream) -> None:
+        """LiteLLM reports no end, and bills nothing, for a stream that told its error to the client by itself."""
+        if delivered.so_far.error is None:
+            return
+        token, _, ticket = found
+        name = type(delivered.so_far.error).__name__
+        if delivered is first:
+            self._desk.runtime.end(token, Ending("error", error=name))
+        else:
+            ticket.broke = name
+            self._desk.runtime.billed(token, Bill(answer=True))
 
     async def _beats(self, work: asyncio.Future[Any], ticket: GateTicket) -> AsyncIterator[bytes]:
         while not work.done():
@@ -143,10 +151,15 @@ class StreamGate:
                 self._desk.runtime.end(token, Ending("ok", cost=None, frontier=self._desk.frontier_price()))
             elif not billed:
                 self._desk.runtime.billed(token, Bill(answer=True))
-        elif stream.kind is CallType.COMPLETION:
-            # But it cannot bill a part of a text completion, and then reports no end either.
-            self._desk.runtime.end(token, Ending("ok", cost=None, frontier=self._desk.frontier_price()))
+        else:
+            # Where it can bill nothing (no piece had come, or a text completion) it reports no end either.
+            asyncio.get_running_loop().call_later(_BILLING_S, self._end_unbilled, token)
         await stream.close()
+
+    def _end_unbilled(self, token: str) -> None:
+        pending = self._desk.runtime.pending.get(token)
+        if pending is not None and pending.ticket is not None and pending.ticket.ending is None:
+            self._desk.runtime.end(token, Ending("ok", cost=None, frontier=self._desk.frontier_price()))
 
     def without_verdict(self, token: str, response: Any, headers: dict[str, str] | None) -> dict[str, str] | None:
         """Headers to send before a held stream's verdict is known: none where they can follow with the first event."""
