@@ -18,8 +18,8 @@ from tests.e2e.conftest import Proxy, quick_config, shipped_policy, wait_until
 SIMPLE = ("deepseek-v4-flash", "meta-llama/Llama-3.1-8B-Instruct", "shy", "open", "slow")
 MEDIUM = ("gemini-3.8-flash", "gpt-5.4-mini")
 FRONTIER = ("claude-opus-5-5", "gpt-5.6-sol")
-SURE, MIDDLING, UNSURE = -0.001, -0.02, -2.5
-"""Log probability a token; with `write_artifact` and a short answer: above 0.85, 0.70 to 0.85, and about 0."""
+SURE, MIDDLING, UNSURE = -0.001, -0.12, -2.5
+"""Log probability a token; with `write_artifact`: above 0.85, 0.70 to 0.85, and about 0."""
 LETTERS = "The answer is on the second page of the report."
 TOP = "Paris, says the frontier."
 
@@ -38,8 +38,8 @@ ANSWERS: dict[str, list[_Row]] = {
     "A long object?": [(SIMPLE, json.dumps({"city": "Paris", "about": LETTERS * 8}), SURE, None)],
     "A long sure one?": [(SIMPLE, LETTERS * 8, SURE, None)],
     "A long unsure one?": [(SIMPLE, "Perhaps it is Lyon, who knows. " * 6, UNSURE, None)],
-    "A second opinion agrees?": [(SIMPLE, "Paris it is.", -0.17, None), (MEDIUM, "Paris it is.", MIDDLING, None)],
-    "A second opinion doubts?": [(SIMPLE, "Lyon it is.", -0.17, None), (MEDIUM, "Nice it is.", -0.5, None)],
+    "A second opinion agrees?": [(SIMPLE, "Paris it is.", -0.5, None), (MEDIUM, "Paris it is.", MIDDLING, None)],
+    "A second opinion doubts?": [(SIMPLE, "Lyon it is.", -0.5, None), (MEDIUM, "Nice it is.", -1.0, None)],
 }
 
 
