@@ -14,13 +14,13 @@ from custom_router.causes import Cause
 from custom_router.decision import NO_LIMITS, Decision
 from custom_router.encoder.fake import FakeEncoder
 from custom_router.engine import RouterEngine
+from custom_router.lifecycle import Arrival, Ending, Served
 from custom_router.policy import Caller
 from custom_router.records.cost import Price
 from custom_router.records.pending import MAX_AGE_SECONDS, Pending
 from custom_router.records.record import Tenant, TokenFields
 from custom_router.records.sinks import JsonLinesSink, MemorySink
 from custom_router.request import RequestView
-from custom_router.lifecycle import Arrival, Ending, Served
 from custom_router.runtime import Runtime
 from custom_router.tiers import Tier
 
