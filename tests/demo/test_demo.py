@@ -28,12 +28,15 @@ def answer(tier: str, cause: str, ms: float, *, error: str | None = None, before
     return Answer(DemoPrompt("p", "plain", before), headers, "text", ms, error)
 
 
-def record(tier: str, total: float | None, baseline: float | None, status: str = "ok") -> dict[str, object]:
+def record(
+    tier: str, total: float | None, baseline: float | None, status: str = "ok", escalated_to: str | None = None
+) -> dict[str, object]:
     saved = None if total is None or baseline is None else baseline - total
     return {
         "tier": tier,
         "cost": {"total": total, "frontier_baseline": baseline, "saved": saved},
         "outcome": {"status": status},
+        "gate": {"escalated_to": escalated_to},
     }
 
 
@@ -47,10 +50,11 @@ def test_summary_adds_up() -> None:
     records = [
         record("simple", 1.0, 10.0),
         record("simple", 2.0, 20.0),
-        record("frontier", 30.0, 30.0),
+        record("frontier", 30.0, 30.0, escalated_to="frontier"),
         record("frontier", None, None),
         record("medium", None, None, status="error"),
     ]
+    assert summarise(answers, records).escalated == 1
     assert summarise(answers, records).as_json() == {
         "requests": 5,
         "failed": 1,
