@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger  # not followed by mypy: see pyproject.toml
@@ -19,6 +20,26 @@ class EmptyPreCall(CustomLogger):  # type: ignore[misc]
 
 class EmptyPostCall(CustomLogger):  # type: ignore[misc]
     """The methods of `hooks.post_call.PostCall`."""
+
+    async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
+        """Leave the call alone."""
+        return None
+
+    async def async_post_call_failure_deployment_hook(
+        self, request_data: Mapping[str, Any], exception: Exception, call_type: Any, fallback_depth: int | None = None
+    ) -> None:
+        """Note nothing."""
+
+    async def async_post_call_success_hook(self, data: dict[str, Any], user_api_key_dict: Any, response: Any) -> Any:
+        """Leave the response alone."""
+        return None
+
+    async def async_post_call_streaming_iterator_hook(
+        self, user_api_key_dict: Any, response: Any, request_data: dict[str, Any]
+    ) -> AsyncIterator[Any]:
+        """Pass every event on."""
+        async for event in response:
+            yield event
 
     async def async_post_call_response_headers_hook(
         self,

@@ -40,7 +40,9 @@ class Proxy:
 
     def records(self) -> list[dict[str, Any]]:
         segments = sorted(self.stack.records.glob("*.jsonl"))
-        return [json.loads(line) for segment in segments for line in segment.read_bytes().splitlines()]
+        # A line without its end is still being written.
+        whole = (segment.read_bytes().rpartition(b"\n")[0] for segment in segments)
+        return [json.loads(line) for content in whole for line in content.splitlines()]
 
     def records_of(self, request_id: str, at_least: int = 1) -> list[dict[str, Any]]:
         """Records of one request, waiting for the first, and a moment more for one too many."""
