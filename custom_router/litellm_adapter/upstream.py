@@ -128,7 +128,7 @@ async def bill_partial(stream: Any) -> bool:
 def remaining_budget(user: Any) -> float | None:
     """Dollars that the caller may still spend before the first of its budgets is used up; None without any budget.
 
-    Key, team, team member and user, as LiteLLM read them when the request was authenticated.
+    Key, team and user, as LiteLLM read them when the request was authenticated.
     """
     left = [
         float(limit) - float(getattr(user, spend, None) or 0.0)
