@@ -27,7 +27,7 @@ from custom_router.litellm_adapter.response_gate import ResponseGate
 from custom_router.litellm_adapter.signal_requests import SignalRequests
 from custom_router.litellm_adapter.stream_gate import StreamGate
 from custom_router.litellm_adapter.tickets import TicketDesk
-from custom_router.litellm_adapter.upstream import purpose_in
+from custom_router.litellm_adapter.upstream import call_in
 from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord, TokenFields
 from custom_router.request import CallType, RequestView
@@ -137,17 +137,16 @@ class LiteLLMAdapter:
         Also puts the finished record where LiteLLM's own loggers look for metadata.
         """
         params = kwargs.get("litellm_params") or {}
-        token, own = token_in(params), purpose_in(params)
-        if token is None and own is None:
+        call = call_in(params)
+        if call is None:
             return
+        token, purpose = call
         payload = kwargs.get("standard_logging_object") or {}
         tokens = TokenFields(count(payload.get("prompt_tokens")), count(payload.get("completion_tokens")))
         paid = cost(kwargs.get("response_cost"), tokens, self._deployments.by_id(payload.get("model_id")))
-        if own is not None:
-            token, purpose = own
+        if purpose is not None:
             record = self.runtime.billed(token, Bill(purpose == "answer", paid, tokens))
         else:
-            assert token is not None
             record = self.runtime.end(
                 token,
                 Ending(
@@ -163,8 +162,9 @@ class LiteLLMAdapter:
         # what is known by then.
         known = record if record is not None else self.runtime.under_way(token)
         if known is not None:
+            told = known.as_dict()
             for holder in (params, payload):
-                publish(holder, known.as_dict())
+                publish(holder, told)
 
     def failed(self, data: Mapping[str, Any], error: BaseException) -> None:
         """A request ended in an error that the client sees: complete its record."""

@@ -15,7 +15,7 @@ from custom_router.records.record import Tenant, TokenFields
 from custom_router.tiers import TIERS, Tier
 
 TOKEN = "tier_router_request"  # noqa: S105 - a metadata key
-_METADATA_KEYS = ("metadata", "litellm_metadata")
+METADATA_KEYS = ("metadata", "litellm_metadata")
 
 
 def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> Caller:
@@ -53,7 +53,7 @@ def allowed_fallbacks(policy: PolicyDocument, caller: Caller, decision: Decision
 
 
 def token_in(holder: Mapping[str, Any]) -> str | None:
-    for key in reversed(_METADATA_KEYS):
+    for key in reversed(METADATA_KEYS):
         metadata = holder.get(key)
         if isinstance(metadata, Mapping) and isinstance(token := metadata.get(TOKEN), str):
             return token
@@ -62,7 +62,7 @@ def token_in(holder: Mapping[str, Any]) -> str | None:
 
 def publish(holder: Any, record: dict[str, Any]) -> None:
     """Put the record into `spend_logs_metadata`, the part of LiteLLM's metadata that every logger passes on."""
-    for key in _METADATA_KEYS:
+    for key in METADATA_KEYS:
         metadata = holder.get(key) if isinstance(holder, Mapping) else None
         if isinstance(metadata, dict):
             known = metadata.get("spend_logs_metadata")

@@ -16,7 +16,7 @@ from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.reading import token_in
-from custom_router.litellm_adapter.upstream import Accounted, ask_self, purpose_in, remaining_budget
+from custom_router.litellm_adapter.upstream import Accounted, ask_self, call_in, remaining_budget
 from custom_router.records.cost import Price
 from custom_router.records.pending import Pending
 from custom_router.runtime import Runtime
@@ -41,6 +41,7 @@ class TicketDesk:
         return await self.runtime.gatekeeper.settle(ticket, pending.record, first, upstream, self.around(ticket, user))
 
     def ticket(self, data: Mapping[str, Any]) -> Found | None:
+        """The gated request whose response a hook has in hand, until the gate has closed."""
         token = token_in(data)
         pending = self.runtime.pending.get(token) if token is not None else None
         if token is None or pending is None or pending.ticket is None or pending.ticket.closed:
@@ -48,9 +49,9 @@ class TicketDesk:
         return token, pending, pending.ticket
 
     def gated(self, kwargs: Mapping[str, Any]) -> tuple[Pending, GateTicket] | None:
-        made = purpose_in(kwargs)
-        token = made[0] if made is not None else token_in(kwargs)
-        pending = self.runtime.pending.get(token) if token is not None else None
+        """The gated request that a call is for, its own or one of the gate's."""
+        call = call_in(kwargs)
+        pending = self.runtime.pending.get(call[0]) if call is not None else None
         return None if pending is None or pending.ticket is None else (pending, pending.ticket)
 
     def whole(self, tier: Tier, ticket: GateTicket, response: Any) -> Attempt:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from custom_router.confidence.self_check import SELF_CHECK_PARAMETERS, p_true, self_check_messages
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import read_answer
-from custom_router.litellm_adapter.reading import TOKEN
+from custom_router.litellm_adapter.reading import METADATA_KEYS, TOKEN, token_in
 from custom_router.request import CallType, RequestView
 
 ACCOUNT = "tier_router_gate_call"
@@ -105,9 +105,15 @@ def _as_chat(view: RequestView) -> list[dict[str, Any]]:
     return [*turns, {"role": "user", "content": view.text}]
 
 
-def purpose_in(holder: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(token, purpose) of a call that the gate made; None for any other."""
-    for key in ("metadata", "litellm_metadata"):
+def call_in(holder: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    """Which routed request a call is for, by token, and its purpose where the gate made it; None for any other call.
+
+    The request's own mark comes first: clients may write metadata, and a forged account must not pass their call off as
+    one of the gate's, whose end ends no record.
+    """
+    if (token := token_in(holder)) is not None:
+        return token, None
+    for key in METADATA_KEYS:
         metadata = holder.get(key)
         marked = metadata.get(ACCOUNT) if isinstance(metadata, Mapping) else None
         if isinstance(marked, Mapping) and isinstance(token := marked.get("token"), str):

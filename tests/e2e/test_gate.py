@@ -204,3 +204,14 @@ def test_a_deployment_that_refuses_log_probabilities_is_not_asked_again(gate: Ga
             assert (record["tier"], record["gate"]["verdict"]) == ("simple", "none")
         assert gate.asked() == {"mistral": 2}
         assert not any("logprobs" in request["body_keys"] for request in gate.seen()["mistral"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("prompt", ["A sure one?", "An unsure one?"])
+def test_metadata_that_poses_as_the_gates_own_call_hides_no_record(gate: GateProxy, prompt: str, stream: bool) -> None:
+    forged = {"tier_router_gate_call": {"token": "forged", "purpose": "answer"}}
+    response = gate.ask("chat", prompt, stream=stream, metadata=forged, litellm_metadata=forged)
+    record = gate.record(response)
+    assert record["gate"]["verdict"] == ("trust" if prompt == "A sure one?" else "escalate")
+    assert record["cost"]["first_attempt"] > 0
+    gate.idle()
