@@ -38,7 +38,8 @@ def bench(
         "var/bench"
     ),
 ) -> None:
-    """Measure bare LiteLLM, empty hooks, this router and LiteLLM's complexity router, interleaved, on one simulator."""
+    """Measure bare LiteLLM, empty hooks, this router with and without its gate, and LiteLLM's complexity router,
+    interleaved, on one simulator."""
     unwind_on_terminate()
     count = requests or (45 if quick else 600)
     plan = (
@@ -49,7 +50,7 @@ def bench(
     out = out.resolve()
     began, load_before = time.monotonic(), os.getloadavg()[0]
     try:
-        typer.echo("starting the simulator and four proxies ...", err=True)
+        typer.echo("starting the simulator and five proxies ...", err=True)
         with fleet(out / "run") as stacks:
             cells = asyncio.run(measure(stacks, plan, lambda line: typer.echo(line, err=True)))
         typer.echo("the engine alone ...", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,8 @@ class Row:
     cpu_ratio: Estimate | None
     rss_mb: float
     routed: dict[str, int]
+    gate_ms: Estimate | None = None
+    """Added p50 of the product's gate: the product against itself with the gate off. None for other variants."""
 
     @property
     def undecided(self) -> int:
@@ -62,7 +64,12 @@ def analyse(cells: Sequence[Cell]) -> list[Row]:
     rows = []
     for by_variant in groups.values():
         bare = _by_round(by_variant[Variant.BARE])
-        rows += [_row(_by_round(by_variant[v]), bare) for v in Variant if v in by_variant]
+        ungated = _by_round(by_variant.get(Variant.UNGATED, ()))
+        for variant in Variant:
+            if variant in by_variant:
+                cells_of = _by_round(by_variant[variant])
+                gate = added_median(cells_of, ungated) if variant is Variant.PLUGIN and ungated else None
+                rows.append(replace(_row(cells_of, bare), gate_ms=gate))
     return rows
 
 

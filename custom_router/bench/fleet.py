@@ -25,11 +25,15 @@ class VariantProxy(Stack):
     """A proxy with a given configuration, on the simulator that another stack runs."""
 
     generated: Mapping[str, Any] = field(default_factory=dict)
+    routed: bool = False
+    """Whether the configuration runs the product, whose models have to be loaded too."""
 
     def _start_simulator(self) -> None:
         write_yaml(self.workdir / "litellm_config.yaml", self.generated)
 
     def _ready(self) -> bool:
+        if self.routed:
+            return super()._ready()
         try:
             answer = httpx.get(f"{self.url}/health/liveliness", timeout=5)
         except httpx.TransportError:
@@ -53,9 +57,10 @@ def fleet(workdir: Path) -> Iterator[dict[Variant, Stack]]:
     The gate judges every answer and replaces none: what a second call upstream takes is not the router's doing. Each
     proxy is one process with one worker, started by the same command.
     """
-    config, policy = bundle_root() / CONFIG, workdir / POLICY
+    config, policy, ungated = bundle_root() / CONFIG, workdir / POLICY, workdir / f"ungated_{POLICY}"
     shipped = yaml.safe_load((bundle_root() / POLICY).read_text(encoding="utf-8"))
     write_yaml(policy, {**shipped, "gate": {**shipped["gate"], "escalate_below": 0.0}})
+    write_yaml(ungated, {**shipped, "gate": {**shipped["gate"], "enabled": False, "overrides": []}})
     document = Policy.load(policy).document
     with ExitStack() as open_stacks:
         product = Stack(config, policy, workdir / Variant.PLUGIN, latency_scale=0.0)
@@ -64,7 +69,10 @@ def fleet(workdir: Path) -> Iterator[dict[Variant, Stack]]:
         for variant in VARIANTS:
             if variant is not Variant.PLUGIN:
                 changed = variant_config(generated, variant, document.entry_models, document.tiers)
-                stacks[variant] = VariantProxy(config, policy, workdir / variant, generated=changed)
+                routed = variant is Variant.UNGATED
+                stacks[variant] = VariantProxy(
+                    config, ungated if routed else policy, workdir / variant, generated=changed, routed=routed
+                )
                 open_stacks.push(stacks[variant])  # stopped even if starting it is what fails
         with ThreadPoolExecutor(2) as two_at_a_time:
             list(two_at_a_time.map(Stack.__enter__, (stacks[v] for v in VARIANTS if v is not Variant.PLUGIN)))

@@ -17,7 +17,8 @@ _HOW = """\
 Every round sends the same prompts to each proxy in turn, one proxy under load at a time, in an order that rotates;
 client, simulator and proxies share this machine. Latency is to the last byte of an unstreamed answer of 16 tokens,
 upstream latency 0. *Added* and the ratios are against bare LiteLLM under the same load, [95 % interval] by resampling
-rounds. CPU is the proxy's, background logging included. *Undecided* requests went to the frontier because the
+rounds. *Gate* is the plugin against itself with its gate off (`ungated`). CPU is the proxy's, background logging
+included. *Undecided* requests went to the frontier because the
 router missed its own latency budget: they skip part of its work."""
 
 
@@ -71,7 +72,7 @@ def as_markdown(rows: Iterable[Row], engine: EngineFigures, at: Conditions) -> s
 def _proxy_table(rows: Iterable[Row]) -> str:
     head = (
         "tokens", "in flight", "proxy", "requests", "p50 ms", "p95 ms", "p99 ms", "added p50", "added p95", "added p99",
-        "req/s", "× bare", "CPU ms", "CPU × bare", "RSS MB", "failed", "undecided",
+        "gate p50",        "req/s", "× bare", "CPU ms", "CPU × bare", "RSS MB", "failed", "undecided",
     )  # fmt: skip
     return table(head, map(_proxy_line, rows))
 
@@ -82,6 +83,7 @@ def _proxy_line(row: Row) -> list[object]:
         *(row.tokens, row.concurrency, row.variant.value, row.requests),
         *(f"{row.latency_ms[q]:.1f}" for q in (50, 95, 99)),
         *(_interval(added.get(q), 1) for q in (50, 95, 99)),
+        _interval(row.gate_ms, 1),
         *(f"{row.per_second:.1f}", _interval(row.throughput_ratio, 2)),
         *(f"{row.cpu_ms:.1f}", _interval(row.cpu_ratio, 2), f"{row.rss_mb:.0f}", row.failed, row.undecided),
     ]

@@ -20,6 +20,8 @@ class Variant(StrEnum):
     """LiteLLM with the product's hook methods, empty."""
     PLUGIN = "plugin"
     """The product."""
+    UNGATED = "ungated"
+    """The product with its gate off: what is between the two is the gate's."""
     COMPLEXITY = "complexity"
     """LiteLLM's own complexity router, with its default rules, over the same three tiers."""
 
@@ -33,7 +35,7 @@ def variant_config(
 ) -> dict[str, Any]:
     """`variant`'s configuration, made from the product's. Model groups that are no tier belong to the product."""
     config: dict[str, Any] = deepcopy(dict(product))
-    if variant is Variant.PLUGIN:
+    if variant in (Variant.PLUGIN, Variant.UNGATED):
         return config
     groups = {tiers.simple.model, tiers.medium.model, tiers.frontier.model}
     config["model_list"] = [entry for entry in config["model_list"] if entry["model_name"] in groups]

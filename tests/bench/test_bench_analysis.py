@@ -68,6 +68,20 @@ def test_analyse_compares_each_load_with_bare_under_the_same_load() -> None:
     assert plugin.cpu_ms == pytest.approx(150.0)
     assert plugin.per_second == pytest.approx(0.5)
     assert plugin.routed == {"tier simple": 2}
+    assert plugin.gate_ms is None
+
+
+def test_the_gate_is_the_product_against_itself_without_it() -> None:
+    cells = [
+        cell(variant, turn, [ms + 10.0 * turn] * 3)
+        for turn in range(3)
+        for variant, ms in ((Variant.BARE, 5.0), (Variant.UNGATED, 8.0), (Variant.PLUGIN, 9.0))
+    ]
+    gates = {row.variant: row.gate_ms for row in analyse(cells)}
+    assert gates[Variant.BARE] is gates[Variant.UNGATED] is None
+    gate = gates[Variant.PLUGIN]
+    assert gate is not None
+    assert (gate.value, gate.low, gate.high) == pytest.approx((1.0, 1.0, 1.0))
 
 
 def test_undecided_counts_requests_that_the_classifier_did_not_answer() -> None:

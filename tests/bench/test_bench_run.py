@@ -1,4 +1,4 @@
-"""The benchmark for real, in small: four proxies on one simulator. Structure only, never time."""
+"""The benchmark for real, in small: five proxies on one simulator. Structure only, never time."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_bare_and_empty_hooks_send_everything_to_the_frontier(stacks: dict[Varia
 
 def test_only_the_plugin_routes(stacks: dict[Variant, Stack]) -> None:
     for variant, stack in stacks.items():
-        assert ("x-router-tier" in ask(stack, "Hello.").headers) == (variant is Variant.PLUGIN)
+        assert ("x-router-tier" in ask(stack, "Hello.").headers) == (variant in (Variant.PLUGIN, Variant.UNGATED))
 
 
 def test_run_fills_every_cell_and_writes_its_reports(stacks: dict[Variant, Stack], tmp_path: Path) -> None:
@@ -89,9 +89,10 @@ def test_run_fills_every_cell_and_writes_its_reports(stacks: dict[Variant, Stack
         assert cell.burst.seconds > 0
         assert cell.rss_mb > 0
     rows = analyse(cells)
-    assert len(rows) == 4 + 4 + 2
+    assert len(rows) == 5 + 5 + 2
+    assert {row.variant for row in rows if row.gate_ms} == {Variant.PLUGIN}
     assert all(row.cpu_ms > 0 and row.per_second > 0 for row in rows)
-    assert {row.variant for row in rows if row.routed} == {Variant.PLUGIN}
+    assert {row.variant for row in rows if row.routed} == {Variant.PLUGIN, Variant.UNGATED}
 
     engine = asyncio.run(measure_engine(bundle_root() / POLICY, 8))
     assert [(rate.tokens, rate.call) for rate in engine.rates] == [

@@ -43,7 +43,7 @@ def test_empty_hooks_are_the_product_s_methods(file: str, empty: type) -> None:
 def test_all_variants_have_the_same_deployments() -> None:
     groups = {DOCUMENT.tiers.simple.model, DOCUMENT.tiers.medium.model, DOCUMENT.tiers.frontier.model}
     tiers = [entry for entry in PRODUCT["model_list"] if entry["model_name"] in groups]
-    assert made(Variant.PLUGIN) == PRODUCT
+    assert made(Variant.PLUGIN) == made(Variant.UNGATED) == PRODUCT
     for variant in (Variant.BARE, Variant.EMPTY_HOOKS, Variant.COMPLEXITY):
         listed = made(variant)["model_list"]
         assert isinstance(listed, list)
@@ -52,7 +52,8 @@ def test_all_variants_have_the_same_deployments() -> None:
 
 def test_only_the_product_runs_the_product_s_hooks() -> None:
     for variant in Variant:
-        assert ("- hooks.pre_call" in yaml.safe_dump(made(variant))) == (variant is Variant.PLUGIN)
+        routed = variant in (Variant.PLUGIN, Variant.UNGATED)
+        assert ("- hooks.pre_call" in yaml.safe_dump(made(variant))) == routed
 
 
 def test_every_variant_knows_each_entry_model() -> None:
