@@ -23,7 +23,7 @@ from custom_router.tiers import Tier
 
 _PENDING = {"x-router-confidence": "pending", "x-router-escalated": "pending"}
 _KEEPALIVE = b": keep-alive\n\n"
-_BILLING_S = 5.0
+_BILLING_S = 15.0
 """Within which LiteLLM has billed a stream whose client has left, if it does."""
 
 
