@@ -123,7 +123,7 @@ class Gatekeeper:
         try:
             return await self._walk(ticket, record, first, upstream, around)
         except asyncio.CancelledError:
-            _note(record, Cause.CLIENT_GONE)
+            record.note(Cause.CLIENT_GONE)
             raise
         finally:
             held = (time.perf_counter() - began) * 1000
@@ -146,19 +146,19 @@ class Gatekeeper:
             target = next_tier(ticket, held.tier, around)
             refused = refusal(ticket, held.answer, judged, target, around)
             if refused is not None or target is None:
-                _note(record, refused or Cause.GATE_OVER_CAP)
+                record.note(refused or Cause.GATE_OVER_CAP)
                 break
             last = target is reachable(ticket, around)[-1]
-            _note(record, _reason(judged))
+            record.note(_reason(judged))
             try:
                 async with asyncio.timeout(ticket.policy.document.gate.deadline_s):
                     higher = await upstream.ask(target, last)
             except TimeoutError:
-                _note(record, Cause.GATE_ESCALATION_TIMEOUT)
+                record.note(Cause.GATE_ESCALATION_TIMEOUT)
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is, the answer in hand is delivered
                 logger.warning("escalation to %s failed: %s", target.value, type(error).__name__)
-                _note(record, Cause.GATE_ESCALATION_FAILED)
+                record.note(Cause.GATE_ESCALATION_FAILED)
                 break
             # Not always the tier that was asked: where that was out, one above it may have answered.
             metrics.GATE_ESCALATIONS.labels(held.tier.value, higher.tier.value).inc()
@@ -272,8 +272,3 @@ def _tell(record: DecisionRecord, judged: Assessment, verdict: Verdict) -> None:
     faults = {f"fault_{failure.value}": 1.0 for failure in judged.failures}
     record.gate.signals = {**record.gate.signals, **judged.signals, **faults}
     record.gate.verdict = verdict.value
-
-
-def _note(record: DecisionRecord, cause: Cause) -> None:
-    if cause.value not in record.causes:
-        record.causes.append(cause.value)

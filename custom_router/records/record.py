@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from custom_router.causes import Cause
+
 
 @dataclass(slots=True)
 class Tenant:
@@ -133,6 +135,11 @@ class DecisionRecord:
     cost: CostFields = field(default_factory=CostFields)
     outcome: OutcomeFields = field(default_factory=OutcomeFields)
     text: str | None = None
+
+    def note(self, cause: Cause) -> None:
+        """Add a cause, once."""
+        if cause.value not in self.causes:
+            self.causes.append(cause.value)
 
     def to_json(self) -> bytes:
         """One line of JSON, without the line end. Never raises: what JSON cannot hold is written as its repr."""
