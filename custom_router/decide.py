@@ -100,6 +100,11 @@ class _Ladder:
 def _propose(
     ladder: _Ladder, view: RequestView, scores: Scores | None, document: PolicyDocument, around: Circumstances
 ) -> None:
+    if around.kept is not None:
+        # The turn was judged when it began; a stage that fails in the middle of its work changes nothing about it.
+        ladder.causes.extend(around.failures)
+        ladder.propose(around.kept, Cause.CONVERSATION_KEPT)
+        return
     for cause in around.failures:
         ladder.propose(higher(ladder.tier, document.classifier.on_failure), cause)
     if scores is None:
@@ -108,6 +113,10 @@ def _propose(
     unfamiliar = document.classifier.out_of_distribution
     if scores.ood > unfamiliar.limit:
         ladder.raise_to(unfamiliar.tier, Cause.OUT_OF_DISTRIBUTION)
+    if around.unheard is not None:
+        ladder.causes.append(around.unheard)
+        if document.classifier.vllm.on_failure == "up" and ladder.tier is not Tier.FRONTIER:
+            ladder.propose(TIERS[ladder.tier.rank + 1], around.unheard)
 
 
 def cheapest_good_enough(scores: Scores, document: PolicyDocument) -> Tier:
@@ -142,6 +151,8 @@ def _raise_by_policy(ladder: _Ladder, view: RequestView, document: PolicyDocumen
         ladder.raise_to(document.long_context.tier, Cause.SIGNAL_LONG_CONTEXT)
     if around.floor is not None and document.conversations.sticky:
         ladder.raise_to(around.floor, Cause.CONVERSATION_FLOOR)
+    if around.followed is not None:
+        ladder.raise_to(around.followed, Cause.CONVERSATION_FLOOR)
     if ladder.tier in around.hopeless:
         worth_trying = [tier for tier in TIERS[ladder.tier.rank :] if tier not in around.hopeless]
         ladder.raise_to(worth_trying[0] if worth_trying else Tier.FRONTIER, Cause.GATE_STRAIGHT_UP)

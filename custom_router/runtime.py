@@ -29,10 +29,10 @@ from custom_router.records.record import (
     DomainFields,
     ExperimentFields,
     OutcomeFields,
-    ScoreFields,
     TokenFields,
     logged_text,
 )
+from custom_router.records.scoring import opinion_of, score_fields, vllm_fields
 from custom_router.records.sinks import JsonLinesSink, RecordSink
 from custom_router.request import RequestView
 from custom_router.tiers import TIERS, Tier
@@ -112,12 +112,13 @@ class Runtime:
         overhead_s = time.perf_counter() - arrival.began
         record.latency_ms = {**decision.latency_ms, "overhead": round(overhead_s * 1000, 3)}
         pending = Pending(record, arrival.began, decision_headers(record), {tiers[t].model: t.value for t in TIERS})
+        pending.opinion = opinion_of(decision)
         if repeatable and is_gated(view, caller, decision, policy):
             record.gate.mode = policy.document.gate.streaming if view.stream else "whole"
             pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
         self.pending.put(token, pending)
         for lost in self.pending.expired():
-            self._write(lost.record)
+            self._write(lost)
         metrics.OVERHEAD.observe(overhead_s)
         metrics.DECISIONS.labels(
             decision.tier.value,
@@ -175,7 +176,7 @@ class Runtime:
             record.latency_ms.setdefault("ttft", round(ending.ttft_ms, 3))
         # LiteLLM reports a failure before it asks for the failed response's headers.
         self.pending.remember_ended(token, decision_headers(record))
-        self._write(record)
+        self._write(pending)
         return record
 
     def gate_closed(self, token: str) -> DecisionRecord | None:
@@ -194,7 +195,10 @@ class Runtime:
         waiting = pending.ticket.ending
         return self.end(token, waiting) if waiting is not None and pending.ticket.done else None
 
-    def _write(self, record: DecisionRecord) -> None:
+    def _write(self, pending: Pending) -> None:
+        record = pending.record
+        if pending.opinion is not None:
+            record.scores.vllm = vllm_fields(pending.opinion)
         metrics.OUTCOMES.labels(record.tier, record.outcome.status).inc()
         if record.cost.total is not None:
             metrics.COST.labels(record.tier).inc(record.cost.total)
@@ -207,7 +211,9 @@ class Runtime:
         status = self.engine.watcher.status
         encoder = self.engine.encoder
         needs_encoder = self.engine.needs_encoder()
+        vllm = self.engine.classification.vllm_health(self.engine.policy)
         degraded = bool(status.findings) or (needs_encoder and encoder.state != "ready")
+        degraded = degraded or (vllm["needed"] and vllm["state"] != "ready")
         return {
             "status": "degraded" if degraded else "ok",
             "policy": {
@@ -220,6 +226,7 @@ class Runtime:
                 "findings": [str(finding) for finding in status.findings],
             },
             "encoder": {"state": encoder.state, "needed": needs_encoder, "error": encoder.error},
+            "vllm": vllm,
             "requests_under_way": len(self.pending),
         }
 
@@ -227,7 +234,7 @@ class Runtime:
         """Stop the threads and put every record on disk, requests without an end included."""
         self.engine.close()
         for pending in self.pending.drain():
-            self._write(pending.record)
+            self._write(pending)
         if isinstance(self.sink, JsonLinesSink) and not self.sink.flush():
             logger.error("%d decision records did not reach the disk before shutdown", self.sink.waiting)
 
@@ -276,7 +283,7 @@ def _record(view: RequestView, caller: Caller, arrival: Arrival, decision: Decis
         mode=decision.mode.value,
         litellm_call_id=arrival.litellm_call_id,
         domain=DomainFields(domain.name, round(domain.score, 6), domain.rule) if domain else DomainFields(),
-        scores=ScoreFields(decision.p_ok, round(decision.complexity, 3), decision.source, round(decision.ood, 4)),
+        scores=score_fields(decision),
         tier=decision.served.value,
         decided_tier=decision.tier.value,
         causes=[cause.value for cause in decision.causes],

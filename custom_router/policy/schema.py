@@ -137,6 +137,8 @@ class LatencyBudget(Section):
     """Domain rules, all domains together. Running out of time counts as a match."""
     encoder: float = Field(default=150.0, gt=0)
     """The sentence encoder, its queue included. Too little, and a burst of traffic goes to the frontier."""
+    vllm: float = Field(default=25.0, gt=0)
+    """The vLLM classifier. An answer that is late is used for comparison only."""
 
 
 class CallerLimits(Section):
