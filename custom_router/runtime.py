@@ -23,6 +23,7 @@ from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
 from custom_router.records.cost import Price, cost_of
+from custom_router.records.late import LateRecords
 from custom_router.records.pending import Pending, PendingRecords
 from custom_router.records.record import (
     DecisionRecord,
@@ -32,7 +33,7 @@ from custom_router.records.record import (
     TokenFields,
     logged_text,
 )
-from custom_router.records.scoring import opinion_of, score_fields, vllm_fields
+from custom_router.records.scoring import opinion_of, score_fields
 from custom_router.records.sinks import JsonLinesSink, RecordSink
 from custom_router.request import RequestView
 from custom_router.tiers import TIERS, Tier
@@ -47,6 +48,7 @@ class Runtime:
         self.engine = engine
         self.sink = sink
         self.pending = PendingRecords()
+        self._late = LateRecords(self._write)
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
 
     @classmethod
@@ -118,7 +120,7 @@ class Runtime:
             pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
         self.pending.put(token, pending)
         for lost in self.pending.expired():
-            self._write(lost)
+            self._late.put(lost)
         metrics.OVERHEAD.observe(overhead_s)
         metrics.DECISIONS.labels(
             decision.tier.value,
@@ -176,7 +178,7 @@ class Runtime:
             record.latency_ms.setdefault("ttft", round(ending.ttft_ms, 3))
         # LiteLLM reports a failure before it asks for the failed response's headers.
         self.pending.remember_ended(token, decision_headers(record))
-        self._write(pending)
+        self._late.put(pending)
         return record
 
     def gate_closed(self, token: str) -> DecisionRecord | None:
@@ -195,10 +197,7 @@ class Runtime:
         waiting = pending.ticket.ending
         return self.end(token, waiting) if waiting is not None and pending.ticket.done else None
 
-    def _write(self, pending: Pending) -> None:
-        record = pending.record
-        if pending.opinion is not None:
-            record.scores.vllm = vllm_fields(pending.opinion)
+    def _write(self, record: DecisionRecord) -> None:
         metrics.OUTCOMES.labels(record.tier, record.outcome.status).inc()
         if record.cost.total is not None:
             metrics.COST.labels(record.tier).inc(record.cost.total)
@@ -234,7 +233,8 @@ class Runtime:
         """Stop the threads and put every record on disk, requests without an end included."""
         self.engine.close()
         for pending in self.pending.drain():
-            self._write(pending)
+            self._late.put(pending)
+        self._late.drain()
         if isinstance(self.sink, JsonLinesSink) and not self.sink.flush():
             logger.error("%d decision records did not reach the disk before shutdown", self.sink.waiting)
 
