@@ -22,6 +22,7 @@ class Cause(StrEnum):
     SIGNAL_ATTACHMENT = "signal_attachment"
     SIGNAL_LONG_CONTEXT = "signal_long_context"
     SIGNAL_JSON = "signal_json"
+    INTENT_FLOOR = "intent_floor"
     VISION_REQUIRED = "vision_required"
     CONTEXT_WINDOW = "context_window"
     NO_CAPABLE_TIER = "no_capable_tier"
@@ -77,6 +78,7 @@ MEANING: dict[Cause, str] = {
     Cause.SIGNAL_ATTACHMENT: "the request carries an attachment and the policy sets a floor for it",
     Cause.SIGNAL_LONG_CONTEXT: "the prompt is longer than the policy's long-context limit",
     Cause.SIGNAL_JSON: "the request asks for JSON and the policy sets a floor for it",
+    Cause.INTENT_FLOOR: "the policy sets a floor for what the request asks for, its intent",
     Cause.VISION_REQUIRED: "an image is present and a cheaper tier has a deployment without vision",
     Cause.CONTEXT_WINDOW: "the prompt does not fit a cheaper tier's context window",
     Cause.NO_CAPABLE_TIER: "no tier within the caller's cap can take this request; the highest allowed was used",

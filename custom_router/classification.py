@@ -34,11 +34,16 @@ class Classification:
         self._encoder = encoder
         self._models: Models | None = None
         self._vllm: VllmClassifier | None = None
-        self._cache: tuple[tuple[str, int], ScoreCache] | None = None
+        self._cache: tuple[tuple[object, int], ScoreCache] | None = None
 
     def use(self, models: Models) -> None:
         """Read with these models from now on. Any thread."""
         self._models = models
+
+    def warm(self, policy: Policy) -> None:
+        """Load the policy's head here, in the caller's thread, if the models are there. Raises `HeadRefused`."""
+        if self._models is not None:
+            self._models.heads.of(policy)
 
     async def read(
         self,
@@ -90,14 +95,15 @@ class Classification:
     ) -> Reading:
         budget = policy.document.latency_budget_ms
         text = models.static.read(view.bounded)
-        own = models.head.score(view, text.vector) if policy.document.classifier.needs_head else _control(policy, view)
+        head = models.heads.of(policy)
+        own = head.score(view, text.vector) if policy.document.classifier.needs_head else _control(policy, view)
         opinion = vllm = None
         if worth_asking(own, policy.document):
             vllm = self._vllm_for(policy.document.classifier.vllm)
             opinion = vllm.ask(view, patient=patient)  # sent now, so that it thinks while the sentence encoder does
         domains = None
         if asked:
-            reachable = models.screen.could_match(text.embeddings, models.head.ood(view, text.vector, own), asked)
+            reachable = models.screen.could_match(text.embeddings, head.ood(view, text.vector, own), asked)
             metrics.DOMAIN_SCREEN.labels("encoded" if reachable else "skipped").inc()
             if reachable:
                 timer.lap("classify")
@@ -116,7 +122,7 @@ class Classification:
         return Reading(scores, own, domains, opinion)
 
     def _cache_for(self, policy: Policy, models: Models) -> ScoreCache:
-        made_for = (policy.version, id(models))
+        made_for = (policy.key, id(models))
         if self._cache is None or self._cache[0] != made_for:
             self._cache = (made_for, ScoreCache(policy.document.classifier.cache))
         return self._cache[1]

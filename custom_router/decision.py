@@ -85,5 +85,7 @@ class Decision:
     policy_version: str
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds per stage, filled in by the engine, which owns the clock."""
+    intent: str | None = None
+    """What the request was recognised as asking for."""
     reading: Reading | None = None
     """How the scores came about; None where nothing was classified."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from custom_router.classification import Classification, needs_models, unheard
+from custom_router.classify.heads import accept as accept_head
 from custom_router.conversations import Conversations
 from custom_router.decide import decide
 from custom_router.decision import NO_LIMITS, Capability, Circumstances, Decision, Reading
@@ -64,11 +65,11 @@ class RouterEngine:
         """
         self._accept = accept
         self._installed: _Installed | None = None
+        self.encoder = EncoderWorker(load_encoder, self._load_models)
+        self.classification = Classification(self.encoder)
         self.watcher = PolicyWatcher(path, self._install, fallback=fallback)
         conversations = self.policy.document.conversations
         self.conversations = Conversations(capacity=conversations.capacity, ttl_s=conversations.ttl_minutes * 60)
-        self.encoder = EncoderWorker(load_encoder, self._load_models)
-        self.classification = Classification(self.encoder)
 
     @classmethod
     def from_policy(cls, path: str | Path) -> RouterEngine:
@@ -172,7 +173,9 @@ class RouterEngine:
     def _load_models(self, encoder: Encoder) -> None:
         # The products here are small: more threads gain nothing, and spinning they double the proxy's CPU time.
         threadpool_limits(1, user_api="blas")
-        self.classification.use(Models.load(encoder))
+        models = Models.load(encoder)
+        models.heads.of(self.policy)
+        self.classification.use(models)
 
     def _install(self, policy: Policy) -> None:
         self._accept(policy)
@@ -183,6 +186,9 @@ class RouterEngine:
             told = f"the domain model knows {known} only; remove it"
             raise PolicyError([Finding(policy.source, 0, f"domains.{name}.threshold", told) for name in unknown])
         rules = {name: DomainRules.compile(name, domain.rules) for name, domain in domains.items()}
+        accept_head(policy)
+        # Here, not in the event loop at the first request that needs it.
+        self.classification.warm(policy)
         self._installed = _Installed(policy, rules)
 
 

@@ -1,7 +1,7 @@
 """Prometheus metrics on the default registry, served at `/router/metrics`.
 
 With LiteLLM's own `prometheus` callback switched on they appear at `/metrics` too.
-Labels are bounded: tiers, causes and stages are enums, domains come from the policy file.
+Labels are bounded: tiers, causes and stages are enums, domains and intents come from the policy file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ DECISIONS = Counter(
 OUTCOMES = Counter("tier_router_requests_total", "Finished routed requests.", ["tier", "status"])
 STAGE_FAILURES = Counter(
     "tier_router_stage_failures_total", "Stages that could not answer; the request went up.", ["cause"]
+)
+INTENTS = Counter(
+    "tier_router_intents_total", "Routed requests by the intent recognised and the tier decided.", ["intent", "tier"]
 )
 DOMAIN_SCREEN = Counter(
     "tier_router_domain_screen_total", "Requests by whether the domain screen made the sentence encoder run.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from custom_router.classify.embedding import EmbeddingClassifier
+from custom_router.classify.heads import Heads
 from custom_router.domains.model import DomainModel
 from custom_router.domains.screen import DomainScreen
 from custom_router.encoder import Encoder, StaticEncoder
@@ -12,11 +12,11 @@ from custom_router.encoder import Encoder, StaticEncoder
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """`static`, `head` and `screen` run in the event loop on every request; `domains` reads the sentence encoder's
-    vector, which only the requests that `screen` lets through pay for."""
+    """`static`, a head of `heads` and `screen` run in the event loop on every request; `domains` reads the sentence
+    encoder's vector, which only the requests that `screen` lets through pay for."""
 
     static: StaticEncoder
-    head: EmbeddingClassifier
+    heads: Heads
     screen: DomainScreen
     domains: DomainModel
 
@@ -26,7 +26,7 @@ class Models:
         static = StaticEncoder.load()
         return cls(
             static=static,
-            head=EmbeddingClassifier.load(encoder_version=static.version),
+            heads=Heads(static),
             screen=DomainScreen.load(static_version=static.version, encoder_version=encoder.version),
             domains=DomainModel.load(encoder_version=encoder.version),
         )

@@ -127,6 +127,7 @@ class Runtime:
             decision.set_by.value,
             decision.domain.name if decision.domain else "none",
         ).inc()
+        metrics.INTENTS.labels(decision.intent or "none", decision.tier.value).inc()
         return token, pending, decision
 
     def headers(self, token: str, served: Served | None) -> dict[str, str] | None:

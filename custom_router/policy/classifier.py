@@ -15,8 +15,9 @@ class OutOfDistribution(Section):
 
     limit: Probability = 0.99
     """Highest tolerated out-of-distribution score: the share of training prompts that are more typical."""
-    tier: Tier = Tier.MEDIUM
-    """Least tier for such a prompt."""
+    tier: Tier = Tier.FRONTIER
+    """Least tier for such a prompt. Below the frontier, a hard request that is encoded or garbled goes lower than it
+    would in plain words."""
 
 
 class TierCurve(Section):
@@ -88,6 +89,9 @@ class ClassifierPolicy(Section):
     kind: Literal["embedding", "vllm", "hybrid", "constant", "random"] = "embedding"
     """`embedding`: the trained head. `vllm`: a small local model is asked about every request. `hybrid`: it is asked
     only where the head is unsure. `constant` and `random` are controls for evaluations."""
+    artifact: str | None = None
+    """Head made by `tier-router train`, relative to this file; left out, the shipped one, which has seen none of your
+    traffic. Replacing the file applies like an edit of this one."""
     constant: Probability = 0.5
     """p_ok that the `constant` classifier answers for every cheap tier."""
     on_failure: Tier = Tier.FRONTIER

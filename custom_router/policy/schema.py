@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from custom_router.policy.classifier import ClassifierPolicy
 from custom_router.policy.gate import GatePolicy
+from custom_router.policy.intents import IntentPolicy, checked
 from custom_router.policy.section import Probability, Section
 from custom_router.signals import Signal
 from custom_router.tiers import TIERS, Tier
@@ -182,6 +183,8 @@ class PolicyDocument(Section):
     classifier: ClassifierPolicy = ClassifierPolicy()
     signals: dict[Signal, Tier] = Field(default_factory=dict)
     """Floors for properties that need no model: code, math, tools, attachment, json."""
+    intents: dict[str, IntentPolicy] = Field(default_factory=dict)
+    """Floors for kinds of request, and kinds of your own from examples. Names are lower-case and appear in records."""
     long_context: LongContext = LongContext()
     gate: GatePolicy = GatePolicy()
     domains: dict[str, DomainPolicy] = Field(default_factory=dict)
@@ -198,6 +201,11 @@ class PolicyDocument(Section):
             if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
                 raise ValueError(f"domain name {name!r}: use lower-case letters, digits, - and _")
         return domains
+
+    @field_validator("intents")
+    @classmethod
+    def _known_intents(cls, intents: dict[str, IntentPolicy]) -> dict[str, IntentPolicy]:
+        return checked(intents)
 
     @model_validator(mode="after")
     def _consistent(self) -> PolicyDocument:

@@ -42,13 +42,15 @@ class VllmFields:
 
 @dataclass(slots=True)
 class ScoreFields:
-    """What the classifier thought. `p_ok` per tier, `complexity` 0..10, `ood` 0..1. `own` is the embedding's p_ok alone
-    where the vLLM classifier was asked too, `cached` whether the same prompt had been scored a moment before."""
+    """What the classifier thought. `p_ok` per tier, `complexity` 0..10, `ood` 0..1, `intent` where one is clear. `own`
+    is the embedding's p_ok alone where the vLLM classifier was asked too, `cached` whether the same prompt had been
+    scored a moment before."""
 
     p_ok: dict[str, float] = field(default_factory=dict)
     complexity: float | None = None
     source: str = "none"
     ood: float | None = None
+    intent: str | None = None
     cached: bool = False
     own: dict[str, float] = field(default_factory=dict)
     vllm: VllmFields = field(default_factory=VllmFields)

@@ -10,7 +10,9 @@ from custom_router.records.record import ScoreFields, VllmFields
 def score_fields(decision: Decision) -> ScoreFields:
     """The record's `scores` as far as the decision knows them."""
     reading = decision.reading
-    fields = ScoreFields(decision.p_ok, round(decision.complexity, 3), decision.source, round(decision.ood, 4))
+    fields = ScoreFields(
+        decision.p_ok, round(decision.complexity, 3), decision.source, round(decision.ood, 4), decision.intent
+    )
     if reading is not None:
         fields.cached = reading.cached
         if reading.own is not None:
