@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from custom_router.classify.asides import without_asides
 from custom_router.request import RequestView
 
 _DATA = (
@@ -67,9 +68,10 @@ INTENT = _question(
 )
 
 
-def quoted(text: str) -> str:
-    """Text that can end no quotation and be no special token of a model: both begin with `<`."""
-    return text.replace("<", "‹")
+def quoted(view: RequestView) -> str:
+    """A request's bounded view without words addressed to a router, and unable to end a quotation or to be a special
+    token of a model: both begin with `<`."""
+    return without_asides(view.bounded).replace("<", "‹")
 
 
 def chat_body(model: str, question: Question, view: RequestView, label_ids: list[int]) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def chat_body(model: str, question: Question, view: RequestView, label_ids: list
         "model": model,
         "messages": [
             {"role": "system", "content": question.system},
-            {"role": "user", "content": f"<request>\n{quoted(view.bounded)}\n</request>\nYour letter:"},
+            {"role": "user", "content": f"<request>\n{quoted(view)}\n</request>\nYour letter:"},
         ],
         "max_tokens": 1,
         "temperature": 0,
@@ -90,4 +92,4 @@ def chat_body(model: str, question: Question, view: RequestView, label_ids: list
 
 def classify_body(model: str, view: RequestView) -> dict[str, Any]:
     """`POST /classify` for one request."""
-    return {"model": model, "input": quoted(view.bounded)}
+    return {"model": model, "input": quoted(view)}
