@@ -23,8 +23,14 @@ class OutOfDistribution(Section):
 class TierCurve(Section):
     """From a rating to a probability: `p_ok = 1 / (1 + exp(-(intercept + slope * rating)))`."""
 
-    intercept: float
+    intercept: float = 0.85
     slope: float = Field(default=0.5, ge=0)
+
+
+class MediumCurve(TierCurve):
+    """The medium tier's: it is good enough more often."""
+
+    intercept: float = 1.4
 
 
 class RatingCalibration(Section):
@@ -33,8 +39,8 @@ class RatingCalibration(Section):
     fitted: bool = False
     """Whether the curves come from outcomes of your own. Until then they are a guess, and move `p_ok` only inside
     `classifier.hybrid.band`, whatever the kind."""
-    simple: TierCurve = TierCurve(intercept=0.85)
-    medium: TierCurve = TierCurve(intercept=1.4)
+    simple: TierCurve = TierCurve()
+    medium: MediumCurve = MediumCurve()
 
 
 class VllmPolicy(Section):
