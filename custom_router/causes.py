@@ -22,10 +22,12 @@ class Cause(StrEnum):
     SIGNAL_ATTACHMENT = "signal_attachment"
     SIGNAL_LONG_CONTEXT = "signal_long_context"
     SIGNAL_JSON = "signal_json"
+    INTENT_FLOOR = "intent_floor"
     VISION_REQUIRED = "vision_required"
     CONTEXT_WINDOW = "context_window"
     NO_CAPABLE_TIER = "no_capable_tier"
     CONVERSATION_FLOOR = "conversation_floor"
+    CONVERSATION_KEPT = "conversation_kept"
     CALLER_FLOOR = "caller_floor"
     CALLER_CAP = "caller_cap"
     CALLER_POLICY_MALFORMED = "caller_policy_malformed"
@@ -37,6 +39,11 @@ class Cause(StrEnum):
     ENCODER_TIMEOUT = "encoder_timeout"
     ENCODER_BREAKER_OPEN = "encoder_breaker_open"
     CLASSIFIER_ERROR = "classifier_error"
+    VLLM_UNAVAILABLE = "vllm_unavailable"
+    VLLM_BUSY = "vllm_busy"
+    VLLM_TIMEOUT = "vllm_timeout"
+    VLLM_BREAKER_OPEN = "vllm_breaker_open"
+    VLLM_UNUSABLE = "vllm_unusable"
     RULES_TIMEOUT = "rules_timeout"
     ENGINE_ERROR = "engine_error"
     MODE_OFF = "mode_off"
@@ -71,10 +78,12 @@ MEANING: dict[Cause, str] = {
     Cause.SIGNAL_ATTACHMENT: "the request carries an attachment and the policy sets a floor for it",
     Cause.SIGNAL_LONG_CONTEXT: "the prompt is longer than the policy's long-context limit",
     Cause.SIGNAL_JSON: "the request asks for JSON and the policy sets a floor for it",
+    Cause.INTENT_FLOOR: "the policy sets a floor for what the request asks for, its intent",
     Cause.VISION_REQUIRED: "an image is present and a cheaper tier has a deployment without vision",
     Cause.CONTEXT_WINDOW: "the prompt does not fit a cheaper tier's context window",
     Cause.NO_CAPABLE_TIER: "no tier within the caller's cap can take this request; the highest allowed was used",
     Cause.CONVERSATION_FLOOR: "the conversation had already reached this tier",
+    Cause.CONVERSATION_KEPT: "a tool loop or a short confirmation keeps the tier of the turn it continues",
     Cause.CALLER_FLOOR: "the key's or team's min_tier",
     Cause.CALLER_CAP: "the key's or team's max_tier lowered the tier",
     Cause.CALLER_POLICY_MALFORMED: "the key's or team's router metadata is malformed; the narrowest reading applies",
@@ -86,6 +95,11 @@ MEANING: dict[Cause, str] = {
     Cause.ENCODER_TIMEOUT: "the encoder did not answer within its latency budget",
     Cause.ENCODER_BREAKER_OPEN: "the encoder failed repeatedly and is being left alone for a while",
     Cause.CLASSIFIER_ERROR: "the classifier raised",
+    Cause.VLLM_UNAVAILABLE: "the vLLM classifier is not reachable, or its canary has not succeeded (yet)",
+    Cause.VLLM_BUSY: "too many questions to the vLLM classifier are under way",
+    Cause.VLLM_TIMEOUT: "the vLLM classifier did not answer within its latency budget",
+    Cause.VLLM_BREAKER_OPEN: "the vLLM classifier failed repeatedly and is not waited for for a while",
+    Cause.VLLM_UNUSABLE: "the vLLM classifier's answer holds no usable probabilities",
     Cause.RULES_TIMEOUT: "a domain pattern ran out of time, which counts as a match",
     Cause.ENGINE_ERROR: "an unexpected error inside the router; the default tier answered",
     Cause.MODE_OFF: "the policy's mode is off: the default tier answered",

@@ -1,7 +1,8 @@
-"""Which tier a conversation has reached, remembered for a while."""
+"""Which tier a conversation and each of its turns have been given, remembered for a while."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -12,13 +13,14 @@ from custom_router.tiers import Tier, higher
 
 
 class Conversations:
-    """Highest tier per conversation fingerprint, in this worker's memory.
+    """Highest tier per conversation fingerprint, and the tier of each turn, in this worker's memory.
 
-    Bounded, and forgetful of the idle. Safe from several threads. `timer` counts seconds.
+    Bounded, twice `capacity` at most, and forgetful of the idle. Safe from several threads. `timer` counts seconds.
     """
 
     def __init__(self, *, capacity: int, ttl_s: float, timer: Callable[[], float] = time.monotonic) -> None:
         self._reached: TTLCache[str, Tier] = TTLCache(maxsize=capacity, ttl=ttl_s, timer=timer)
+        self._settled: TTLCache[bytes, Tier] = TTLCache(maxsize=capacity, ttl=ttl_s, timer=timer)
         self._lock = threading.Lock()
 
     def floor(self, fingerprint: str) -> Tier | None:
@@ -32,6 +34,21 @@ class Conversations:
             known = self._reached.pop(fingerprint, None)
             self._reached[fingerprint] = higher(known, tier) if known else tier
 
+    def settled(self, fingerprint: str, asked: str) -> Tier | None:
+        """The tier that a turn of the conversation was given, by what it asked."""
+        with self._lock:
+            return self._settled.get(_turn_key(fingerprint, asked))
+
+    def settle(self, fingerprint: str, asked: str, tier: Tier) -> None:
+        """Note the tier of a turn; the time to live begins anew."""
+        with self._lock:
+            self._settled[_turn_key(fingerprint, asked)] = tier
+
     def __len__(self) -> int:
         with self._lock:
             return len(self._reached)
+
+
+def _turn_key(fingerprint: str, asked: str) -> bytes:
+    text = f"{fingerprint}\0{asked.strip()}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).digest()

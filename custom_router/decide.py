@@ -44,7 +44,7 @@ def decide(
         ladder.propose(document.default_tier, Cause.MODE_OFF)
     else:
         _propose(ladder, view, scores, document, around)
-        _raise_by_policy(ladder, view, document, around)
+        _raise_by_policy(ladder, view, scores, document, around)
     if view.malformed:
         ladder.raise_to(Tier.FRONTIER, Cause.MALFORMED_REQUEST)
     _raise_by_caller(ladder, caller)
@@ -71,6 +71,7 @@ def decide(
         complexity=scores.complexity if scores else 10.0 * ladder.tier.rank / (len(TIERS) - 1),
         ood=scores.ood if scores else 0.0,
         source=scores.source if scores else "none",
+        intent=scores.intent if scores else None,
         domain=domain,
         gate_bypass=bool(rule and rule.gate == "bypass") or caller.gate is False,
         cache=min((caller.cache, rule.cache if rule else CacheScope.TEAM), key=_SCOPES.index),
@@ -100,6 +101,11 @@ class _Ladder:
 def _propose(
     ladder: _Ladder, view: RequestView, scores: Scores | None, document: PolicyDocument, around: Circumstances
 ) -> None:
+    if around.kept is not None:
+        # The turn was judged when it began; a stage that fails in the middle of its work changes nothing about it.
+        ladder.causes.extend(around.failures)
+        ladder.propose(around.kept, Cause.CONVERSATION_KEPT)
+        return
     for cause in around.failures:
         ladder.propose(higher(ladder.tier, document.classifier.on_failure), cause)
     if scores is None:
@@ -108,6 +114,10 @@ def _propose(
     unfamiliar = document.classifier.out_of_distribution
     if scores.ood > unfamiliar.limit:
         ladder.raise_to(unfamiliar.tier, Cause.OUT_OF_DISTRIBUTION)
+    if around.unheard is not None:
+        ladder.causes.append(around.unheard)
+        if document.classifier.vllm.on_failure == "up" and ladder.tier is not Tier.FRONTIER:
+            ladder.propose(TIERS[ladder.tier.rank + 1], around.unheard)
 
 
 def cheapest_good_enough(scores: Scores, document: PolicyDocument) -> Tier:
@@ -127,7 +137,9 @@ _DOMAIN_CAUSE = {
 }
 
 
-def _raise_by_policy(ladder: _Ladder, view: RequestView, document: PolicyDocument, around: Circumstances) -> None:
+def _raise_by_policy(
+    ladder: _Ladder, view: RequestView, scores: Scores | None, document: PolicyDocument, around: Circumstances
+) -> None:
     domain = around.domain
     if domain is not None and domain.name in document.domains:
         # Recorded even where the score alone would have sent the request as high: the audit counts every match.
@@ -138,10 +150,14 @@ def _raise_by_policy(ladder: _Ladder, view: RequestView, document: PolicyDocumen
     for signal, floor in document.signals.items():
         if signal in view.signals:
             ladder.raise_to(floor, _SIGNAL_CAUSE[signal])
+    if scores is not None and scores.intent in document.intents:
+        ladder.raise_to(document.intents[scores.intent].tier, Cause.INTENT_FLOOR)
     if view.input_tokens >= document.long_context.tokens:
         ladder.raise_to(document.long_context.tier, Cause.SIGNAL_LONG_CONTEXT)
     if around.floor is not None and document.conversations.sticky:
         ladder.raise_to(around.floor, Cause.CONVERSATION_FLOOR)
+    if around.followed is not None:
+        ladder.raise_to(around.followed, Cause.CONVERSATION_FLOOR)
     if ladder.tier in around.hopeless:
         worth_trying = [tier for tier in TIERS[ladder.tier.rank :] if tier not in around.hopeless]
         ladder.raise_to(worth_trying[0] if worth_trying else Tier.FRONTIER, Cause.GATE_STRAIGHT_UP)

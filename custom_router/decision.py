@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from custom_router.causes import Cause
+from custom_router.classify.base import Scores
+from custom_router.classify.opinion import Opinion
 from custom_router.domains.base import DomainMatch
 from custom_router.policy.schema import CacheScope, Mode
 from custom_router.tiers import TIERS, Tier
@@ -26,9 +28,10 @@ NO_LIMITS: Mapping[Tier, Capability] = {tier: Capability() for tier in TIERS}
 class Circumstances:
     """What surrounds a request without being part of it.
 
-    `floor` is the tier its conversation has already reached. `domain` is what recognition found.
-    `failures` are the stages that could not answer. `hopeless` are tiers whose answers the gate has lately escalated so
-    often that trying them costs more than going up at once.
+    `floor` is the tier its conversation has already reached, `kept` that of the turn which a tool loop or a
+    confirmation continues, `followed` that of the turn a follow-up builds on. `domain` is what recognition found.
+    `failures` are the stages that could not answer, `unheard` is why the vLLM classifier had no say. `hopeless` are
+    tiers whose answers the gate has lately escalated so often that trying them costs more than going up at once.
     """
 
     capabilities: Mapping[Tier, Capability] = field(default_factory=lambda: NO_LIMITS)
@@ -36,6 +39,26 @@ class Circumstances:
     domain: DomainMatch | None = None
     failures: tuple[Cause, ...] = ()
     hopeless: frozenset[Tier] = frozenset()
+    unheard: Cause | None = None
+    kept: Tier | None = None
+    followed: Tier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the models made of a request's text.
+
+    `scores` are what the decision used, `own` the embedding's alone where an `opinion` was asked. `domains` holds the
+    domain model's probabilities, None where it was not asked. `failure` is why there are no scores, `cached` whether
+    the same prompt had been read a moment ago.
+    """
+
+    scores: Scores | None = None
+    own: Scores | None = None
+    domains: Mapping[str, float] | None = None
+    opinion: Opinion | None = None
+    failure: Cause | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +85,7 @@ class Decision:
     policy_version: str
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds per stage, filled in by the engine, which owns the clock."""
+    intent: str | None = None
+    """What the request was recognised as asking for."""
+    reading: Reading | None = None
+    """How the scores came about; None where nothing was classified."""

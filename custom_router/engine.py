@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +9,11 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from custom_router import metrics
-from custom_router.causes import Cause
-from custom_router.classify.base import Classifier, Scores
-from custom_router.classify.baselines import ConstantClassifier, RandomClassifier
-from custom_router.classify.embedding import EmbeddingClassifier
+from custom_router.classification import Classification, needs_models, unheard
+from custom_router.classify.heads import accept as accept_head
 from custom_router.conversations import Conversations
 from custom_router.decide import decide
-from custom_router.decision import NO_LIMITS, Capability, Circumstances, Decision
+from custom_router.decision import NO_LIMITS, Capability, Circumstances, Decision, Reading
 from custom_router.domains.base import DomainMatch
 from custom_router.domains.model import DomainModel
 from custom_router.domains.recognise import (
@@ -29,15 +24,16 @@ from custom_router.domains.recognise import (
     strictest,
 )
 from custom_router.domains.rules import DomainRules
-from custom_router.domains.screen import DomainScreen
-from custom_router.encoder import Encoder, MiniLMEncoder, StaticEncoder
-from custom_router.encoder.worker import EncoderWorker, EncodingFailed
+from custom_router.encoder import Encoder, MiniLMEncoder
+from custom_router.encoder.worker import EncoderWorker
+from custom_router.models import Models
 from custom_router.policy import Caller, Finding, Mode, Policy, PolicyError
+from custom_router.policy.schema import PolicyDocument
 from custom_router.policy.watch import PolicyWatcher
 from custom_router.request import RequestView
+from custom_router.stage_timer import StageTimer
 from custom_router.tiers import Tier
-
-logger = logging.getLogger(__name__)
+from custom_router.turns import Standing, TurnKind, stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +42,6 @@ class _Installed:
 
     policy: Policy
     rules: Mapping[str, DomainRules]
-
-
-@dataclass(frozen=True, slots=True)
-class _Models:
-    """What reads a request's text, loaded together because all are fitted on one pair of encoder versions.
-
-    `static`, `head` and `screen` run in the event loop on every request; `domains` reads the sentence encoder's
-    vector, which only the requests that `screen` lets through pay for.
-    """
-
-    static: StaticEncoder
-    head: EmbeddingClassifier
-    screen: DomainScreen
-    domains: DomainModel
-
-    @classmethod
-    def load(cls, encoder: Encoder) -> _Models:
-        static = StaticEncoder.load()
-        return cls(
-            static=static,
-            head=EmbeddingClassifier.load(encoder_version=static.version),
-            screen=DomainScreen.load(static_version=static.version, encoder_version=encoder.version),
-            domains=DomainModel.load(encoder_version=encoder.version),
-        )
 
 
 class RouterEngine:
@@ -93,11 +65,11 @@ class RouterEngine:
         """
         self._accept = accept
         self._installed: _Installed | None = None
-        self._models: _Models | None = None
+        self.encoder = EncoderWorker(load_encoder, self._load_models)
+        self.classification = Classification(self.encoder)
         self.watcher = PolicyWatcher(path, self._install, fallback=fallback)
         conversations = self.policy.document.conversations
         self.conversations = Conversations(capacity=conversations.capacity, ttl_s=conversations.ttl_minutes * 60)
-        self.encoder = EncoderWorker(load_encoder, self._load_models)
 
     @classmethod
     def from_policy(cls, path: str | Path) -> RouterEngine:
@@ -118,6 +90,7 @@ class RouterEngine:
         """Serve: load the encoder in the background and watch the policy file."""
         self.watcher.start()
         self.encoder.start()
+        self.classification.prepare(self.policy)
 
     def close(self) -> None:
         """Stop the background threads."""
@@ -147,25 +120,30 @@ class RouterEngine:
         caller = caller or Caller(max_tier=document.callers.max_tier, min_tier=document.callers.min_tier)
         if document.mode is Mode.OFF:
             return decide(view, None, caller, installed.policy, Circumstances(capabilities))
-        timer = _StageTimer()
+        timer = StageTimer()
+        standing = stand(view)
         fingerprint = view.fingerprint(tenant)
-        floor = self.conversations.floor(fingerprint) if view.turns else None
-        budget = document.latency_budget_ms
-        rules_s = budget.rules / 1000
+        around = self._recalled(view, standing, fingerprint, Circumstances(capabilities, hopeless=hopeless))
+        if standing.kind is not TurnKind.NEW:
+            view = replace(view, signals=view.signals | standing.judged.signals)
         matches = named_by_caller(caller)
+        rules_s = document.latency_budget_ms.rules / 1000
         matches += matched_by_rules(installed.rules, document.domains, caller, view.searched, rules_s)
         timer.lap("rules")
-        domain = strictest(matches, document.domains, caller.max_tier)
-        around = Circumstances(capabilities, floor, domain, hopeless=hopeless)
-        scores: Scores | None = None
+        around = replace(around, domain=strictest(matches, document.domains, caller.max_tier))
+        reading: Reading | None = None
         if patient or not _settled(view, caller, around, installed.policy):
-            deadline_s = None if patient else budget.encoder / 1000
-            scores, around = await self._classify(view, caller, installed.policy, around, matches, deadline_s, timer)
-        decision = decide(view, scores, caller, installed.policy, around)
+            asked = asked_of_model(document.domains, caller)
+            reading = await self.classification.read(
+                standing.judged, asked, installed.policy, tenant=tenant, patient=patient, timer=timer
+            )
+            around = _with_reading(around, reading, matches, caller, document)
+        decision = decide(view, reading.scores if reading else None, caller, installed.policy, around)
         # Not what shadow served: the default tier would then be every later turn's floor, and the record wrong.
         self.conversations.reach(fingerprint, decision.tier)
+        self.conversations.settle(fingerprint, standing.judged.text, decision.tier)
         timer.lap("decide")
-        return replace(decision, latency_ms=timer.laps)
+        return replace(decision, latency_ms=timer.laps, reading=reading)
 
     async def decide_many(self, views: Iterable[RequestView], caller: Caller | None = None) -> list[Decision]:
         """Decide many requests in order, waiting for the models. Raises `EncoderUnavailable` if they cannot load."""
@@ -174,68 +152,30 @@ class RouterEngine:
         # Each is a conversation of its own: a shared memory would make the order, and earlier batches, matter.
         return [await self.decide(v, caller, tenant=uuid.uuid4().hex, patient=True) for v in views]
 
-    async def _classify(
-        self,
-        view: RequestView,
-        caller: Caller,
-        policy: Policy,
-        around: Circumstances,
-        matches: Sequence[DomainMatch],
-        deadline_s: float | None,
-        timer: _StageTimer,
-    ) -> tuple[Scores | None, Circumstances]:
-        """The classifier's scores, and the domain model's word where the screen cannot do without it."""
-        domains = policy.document.domains
-        stage = "classify"
-        try:
-            if not self.needs_encoder():
-                return self._classifier(policy).score(view, None), around
-            models = self._models
-            if models is None:
-                self.encoder.start()
-                raise EncodingFailed(Cause.ENCODER_UNAVAILABLE)
-            read = models.static.read(view.bounded)
-            scores = self._classifier(policy).score(view, read.vector)
-            if thresholds := asked_of_model(domains, caller):
-                ood = models.head.ood(view, read.vector, scores)
-                asked = models.screen.could_match(read.embeddings, ood, thresholds)
-                metrics.DOMAIN_SCREEN.labels("encoded" if asked else "skipped").inc()
-                if asked:
-                    timer.lap(stage)
-                    stage = "encoder"
-                    vector = await self.encoder.encode(view.bounded, deadline_s)
-                    found = matched_by_model(models.domains.probabilities(vector), domains, caller)
-                    around = replace(around, domain=strictest([*matches, *found], domains, caller.max_tier))
-            return scores, around
-        except EncodingFailed as failure:
-            return _failed(around, failure.cause)
-        except Exception:
-            # A defect in a classifier must not fail the request; it goes up with a cause and leaves a trace.
-            logger.exception("classifier failed")
-            return _failed(around, Cause.CLASSIFIER_ERROR)
-        finally:
-            timer.lap(stage)
+    def _recalled(
+        self, view: RequestView, standing: Standing, fingerprint: str, around: Circumstances
+    ) -> Circumstances:
+        """What the conversation so far says about this turn."""
+        if not view.turns:
+            return around
+        around = replace(around, floor=self.conversations.floor(fingerprint))
+        if standing.continues is None:
+            return around
+        before = self.conversations.settled(fingerprint, standing.continues.text)
+        if standing.kind is TurnKind.FOLLOW_UP:
+            return replace(around, followed=before)
+        return replace(around, kept=before)
 
     def needs_encoder(self) -> bool:
         """Whether the policy in force uses the trained head or the domain model, which are loaded with the encoder."""
-        document = self.policy.document
-        return document.classifier.kind == "embedding" or any(
-            domain.threshold is not None for domain in document.domains.values()
-        )
-
-    def _classifier(self, policy: Policy) -> Classifier:
-        settings = policy.document.classifier
-        if settings.kind == "constant":
-            return ConstantClassifier(settings.constant)
-        if settings.kind == "random":
-            return RandomClassifier()
-        assert self._models is not None  # the encoder worker is ready only after its models are
-        return self._models.head
+        return needs_models(self.policy)
 
     def _load_models(self, encoder: Encoder) -> None:
         # The products here are small: more threads gain nothing, and spinning they double the proxy's CPU time.
         threadpool_limits(1, user_api="blas")
-        self._models = _Models.load(encoder)
+        models = Models.load(encoder)
+        models.heads.of(self.policy)
+        self.classification.use(models)
 
     def _install(self, policy: Policy) -> None:
         self._accept(policy)
@@ -246,6 +186,9 @@ class RouterEngine:
             told = f"the domain model knows {known} only; remove it"
             raise PolicyError([Finding(policy.source, 0, f"domains.{name}.threshold", told) for name in unknown])
         rules = {name: DomainRules.compile(name, domain.rules) for name, domain in domains.items()}
+        accept_head(policy)
+        # Here, not in the event loop at the first request that needs it.
+        self.classification.warm(policy)
         self._installed = _Installed(policy, rules)
 
 
@@ -261,19 +204,18 @@ def _settled(view: RequestView, caller: Caller, around: Circumstances, policy: P
     return decide(view, None, caller, policy, around).tier is Tier.FRONTIER
 
 
-def _failed(around: Circumstances, cause: Cause) -> tuple[None, Circumstances]:
-    metrics.STAGE_FAILURES.labels(cause.value).inc()
-    return None, replace(around, failures=(cause,))
-
-
-class _StageTimer:
-    """Milliseconds between laps."""
-
-    def __init__(self) -> None:
-        self._last = time.perf_counter()
-        self.laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.laps[stage] = round((now - self._last) * 1000, 3)
-        self._last = now
+def _with_reading(
+    around: Circumstances,
+    reading: Reading,
+    matches: Sequence[DomainMatch],
+    caller: Caller,
+    document: PolicyDocument,
+) -> Circumstances:
+    found = matched_by_model(reading.domains or {}, document.domains, caller)
+    opinion = reading.opinion
+    return replace(
+        around,
+        domain=strictest([*matches, *found], document.domains, caller.max_tier),
+        failures=(reading.failure,) if reading.failure else (),
+        unheard=unheard(opinion) if opinion is not None and not opinion.heard else None,
+    )

@@ -90,12 +90,12 @@ class Calibrations:
     """The gate artifact of each policy lately in force."""
 
     def __init__(self) -> None:
-        self._held: LRUCache[str, GateArtifact] = LRUCache(8)
+        self._held: LRUCache[object, GateArtifact] = LRUCache(8)
 
     def of(self, policy: Policy) -> GateArtifact:
         """The calibration that a policy names, else the shipped one. Raises `GateRefused` when it cannot be used."""
-        if (held := self._held.get(policy.version)) is None:
-            held = self._held[policy.version] = GateArtifact.load(policy.beside(policy.document.gate.artifact))
+        if (held := self._held.get(policy.key)) is None:
+            held = self._held[policy.key] = GateArtifact.load(policy.beside(policy.document.gate.artifact))
         return held
 
     def accept(self, policy: Policy) -> None:

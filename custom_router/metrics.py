@@ -1,7 +1,7 @@
 """Prometheus metrics on the default registry, served at `/router/metrics`.
 
 With LiteLLM's own `prometheus` callback switched on they appear at `/metrics` too.
-Labels are bounded: tiers, causes and stages are enums, domains come from the policy file.
+Labels are bounded: tiers, causes and stages are enums, domains and intents come from the policy file.
 """
 
 from __future__ import annotations
@@ -19,10 +19,24 @@ OUTCOMES = Counter("tier_router_requests_total", "Finished routed requests.", ["
 STAGE_FAILURES = Counter(
     "tier_router_stage_failures_total", "Stages that could not answer; the request went up.", ["cause"]
 )
+INTENTS = Counter(
+    "tier_router_intents_total", "Routed requests by the intent recognised and the tier decided.", ["intent", "tier"]
+)
 DOMAIN_SCREEN = Counter(
     "tier_router_domain_screen_total", "Requests by whether the domain screen made the sentence encoder run.",
     ["outcome"],
 )  # fmt: skip
+VLLM_QUESTIONS = Counter(
+    "tier_router_vllm_questions_total", "Questions to the vLLM classifier by what came of them within the deadline.",
+    ["outcome"],
+)  # fmt: skip
+VLLM_SECONDS = Histogram(
+    "tier_router_vllm_seconds", "Time the vLLM classifier took for an answer, late ones included.",
+    buckets=(0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
+)  # fmt: skip
+SCORE_CACHE = Counter(
+    "tier_router_score_cache_total", "Requests by whether the same prompt's scores were remembered.", ["outcome"]
+)
 OVERHEAD = Histogram(
     "tier_router_overhead_seconds", "Time the router added before the request was sent upstream.",
     buckets=(0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5),

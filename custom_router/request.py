@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -41,14 +41,16 @@ class Turn:
 class RequestView:
     """What one request asks, whichever API it came through. Immutable, bounded, free of LiteLLM types.
 
-    `text` is the last user turn; `system` the joined system prompts; `history` the turns before the last user
-    turn, oldest first. `malformed` says why the body could not be read (the router then sends it up a tier).
+    `text` is the last user turn; `system` the joined system prompts; `history` all other turns, oldest first, of which
+    the last `loop` came after the last user turn, as tool calls and results do. `malformed` says why the body could not
+    be read (the router then sends it up a tier).
     """
 
     call_type: CallType
     text: str
     system: str = ""
     history: tuple[Turn, ...] = ()
+    loop: int = 0
     images: int = 0
     attachments: int = 0
     tools: int = 0
@@ -238,7 +240,7 @@ def _from_turns(
     if asked is None:
         return _view(call_type, body, turns, view_system, seen, malformed="no user turn")
     ordered = [*turns[:asked], *turns[asked + 1 :], turns[asked]]
-    return _view(call_type, body, ordered, view_system, seen)
+    return replace(_view(call_type, body, ordered, view_system, seen), loop=len(turns) - 1 - asked)
 
 
 def _view(

@@ -23,16 +23,17 @@ from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
 from custom_router.records.cost import Price, cost_of
+from custom_router.records.late import LateRecords
 from custom_router.records.pending import Pending, PendingRecords
 from custom_router.records.record import (
     DecisionRecord,
     DomainFields,
     ExperimentFields,
     OutcomeFields,
-    ScoreFields,
     TokenFields,
     logged_text,
 )
+from custom_router.records.scoring import opinion_of, score_fields
 from custom_router.records.sinks import JsonLinesSink, RecordSink
 from custom_router.request import RequestView
 from custom_router.tiers import TIERS, Tier
@@ -47,6 +48,7 @@ class Runtime:
         self.engine = engine
         self.sink = sink
         self.pending = PendingRecords()
+        self._late = LateRecords(self._write)
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
 
     @classmethod
@@ -112,18 +114,20 @@ class Runtime:
         overhead_s = time.perf_counter() - arrival.began
         record.latency_ms = {**decision.latency_ms, "overhead": round(overhead_s * 1000, 3)}
         pending = Pending(record, arrival.began, decision_headers(record), {tiers[t].model: t.value for t in TIERS})
+        pending.opinion = opinion_of(decision)
         if repeatable and is_gated(view, caller, decision, policy):
             record.gate.mode = policy.document.gate.streaming if view.stream else "whole"
             pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
         self.pending.put(token, pending)
         for lost in self.pending.expired():
-            self._write(lost.record)
+            self._late.put(lost)
         metrics.OVERHEAD.observe(overhead_s)
         metrics.DECISIONS.labels(
             decision.tier.value,
             decision.set_by.value,
             decision.domain.name if decision.domain else "none",
         ).inc()
+        metrics.INTENTS.labels(decision.intent or "none", decision.tier.value).inc()
         return token, pending, decision
 
     def headers(self, token: str, served: Served | None) -> dict[str, str] | None:
@@ -175,7 +179,7 @@ class Runtime:
             record.latency_ms.setdefault("ttft", round(ending.ttft_ms, 3))
         # LiteLLM reports a failure before it asks for the failed response's headers.
         self.pending.remember_ended(token, decision_headers(record))
-        self._write(record)
+        self._late.put(pending)
         return record
 
     def gate_closed(self, token: str) -> DecisionRecord | None:
@@ -207,7 +211,9 @@ class Runtime:
         status = self.engine.watcher.status
         encoder = self.engine.encoder
         needs_encoder = self.engine.needs_encoder()
+        vllm = self.engine.classification.vllm_health(self.engine.policy)
         degraded = bool(status.findings) or (needs_encoder and encoder.state != "ready")
+        degraded = degraded or (vllm["needed"] and vllm["state"] != "ready")
         return {
             "status": "degraded" if degraded else "ok",
             "policy": {
@@ -220,6 +226,7 @@ class Runtime:
                 "findings": [str(finding) for finding in status.findings],
             },
             "encoder": {"state": encoder.state, "needed": needs_encoder, "error": encoder.error},
+            "vllm": vllm,
             "requests_under_way": len(self.pending),
         }
 
@@ -227,7 +234,8 @@ class Runtime:
         """Stop the threads and put every record on disk, requests without an end included."""
         self.engine.close()
         for pending in self.pending.drain():
-            self._write(pending.record)
+            self._late.put(pending)
+        self._late.drain()
         if isinstance(self.sink, JsonLinesSink) and not self.sink.flush():
             logger.error("%d decision records did not reach the disk before shutdown", self.sink.waiting)
 
@@ -276,7 +284,7 @@ def _record(view: RequestView, caller: Caller, arrival: Arrival, decision: Decis
         mode=decision.mode.value,
         litellm_call_id=arrival.litellm_call_id,
         domain=DomainFields(domain.name, round(domain.score, 6), domain.rule) if domain else DomainFields(),
-        scores=ScoreFields(decision.p_ok, round(decision.complexity, 3), decision.source, round(decision.ood, 4)),
+        scores=score_fields(decision),
         tier=decision.served.value,
         decided_tier=decision.tier.value,
         causes=[cause.value for cause in decision.causes],

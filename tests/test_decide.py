@@ -398,7 +398,30 @@ def test_long_context_conversation_and_strangeness_raise() -> None:
     later = decided(floor=Tier.FRONTIER)
     assert (later.tier, later.causes[-1]) == (Tier.FRONTIER, Cause.CONVERSATION_FLOOR)
     strange = decided(scores(0.9, 0.9, ood=0.995))
-    assert (strange.tier, strange.causes[-1]) == (Tier.MEDIUM, Cause.OUT_OF_DISTRIBUTION)
+    assert (strange.tier, strange.causes[-1]) == (Tier.FRONTIER, Cause.OUT_OF_DISTRIBUTION)
+
+
+def test_an_intent_raises_to_its_floor_and_never_lowers() -> None:
+    examples = [f"book a table for {n}" for n in range(5)]
+    policy = make_policy(intents={"code": {"tier": "medium"}, "booking": {"examples": examples}})
+    raised = decided(replace(EASY, intent="code"), policy=policy)
+    assert (raised.tier, raised.set_by, raised.intent) == (Tier.MEDIUM, Cause.INTENT_FLOOR, "code")
+    assert decided(replace(HARD, intent="code"), policy=policy).tier is Tier.FRONTIER
+    assert decided(replace(EASY, intent="booking"), policy=policy).causes == (Cause.SCORE,)
+    assert decided(replace(EASY, intent="chat"), policy=policy).tier is Tier.SIMPLE
+
+
+@pytest.mark.parametrize(
+    ("intents", "told"),
+    [
+        ({"booking": {"tier": "medium"}}, "at least 5 examples"),
+        ({"Booking!": {"examples": ["x"] * 5}}, "lower-case"),
+        ({"code": {"examples": [" "]}}, "empty example"),
+    ],
+)
+def test_an_intent_that_cannot_be_recognised_is_refused(intents: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        make_policy(intents=intents)
 
 
 def test_a_malformed_request_goes_up_but_not_past_the_cap() -> None:

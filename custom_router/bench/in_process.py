@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from pathlib import Path
 from custom_router.bench.analysis import percentiles
 from custom_router.bench.measure import LONG, SHORT
 from custom_router.bench.prompts import fresh_prompts
+from custom_router.demo.simulated import write_yaml
 from custom_router.engine import RouterEngine
+from custom_router.policy import Policy
 from custom_router.request import RequestView
 
 BEAT_S = 0.001
@@ -71,7 +74,42 @@ async def measure_engine(policy: Path, decisions: int) -> EngineFigures:
             lags += await _loop_lags(engine, tokens, count)
     finally:
         engine.close()
+    for call, threshold in (("first stage alone", None), ("encoder every time", 0.0)):
+        rates += await _stage_rates(policy, call, threshold, decisions)
     return EngineFigures(rates, lags)
+
+
+async def _stage_rates(policy: Path, call: str, threshold: float | None, decisions: int) -> list[EngineRate]:
+    """New short prompts, one after another, and the same ones again, whose scores are remembered.
+
+    `threshold` is every domain's: None, and no domain asks the sentence encoder; 0, and every prompt needs it.
+    """
+    document = Policy.load(policy).document.model_dump(mode="json")
+    for domain in document["domains"].values():
+        domain["threshold"] = threshold
+    with tempfile.TemporaryDirectory() as folder:
+        changed = Path(folder) / "routing_policy.yaml"
+        write_yaml(changed, document)
+        engine = RouterEngine.from_policy(changed)
+        try:
+            engine.encoder.load_now()
+            await engine.decide_many(_views(_SEED + 90, SHORT, 20))
+            views = _views(_SEED + 91, SHORT, decisions)
+            return [await _one_by_one(engine, label, views) for label in (call, f"{call}, repeated")]
+        finally:
+            engine.close()
+
+
+async def _one_by_one(engine: RouterEngine, call: str, views: list[RequestView]) -> EngineRate:
+    times = []
+    began = time.perf_counter()
+    for view in views:
+        before = time.perf_counter()
+        await engine.decide(view, tenant="one", patient=True)
+        times.append((time.perf_counter() - before) * 1000)
+    per_second = len(views) / (time.perf_counter() - began)
+    at = percentiles(times)
+    return EngineRate(call, SHORT, len(views), per_second, at[50], at[99], None)
 
 
 async def _batch_rate(engine: RouterEngine, tokens: int, decisions: int) -> EngineRate:

@@ -126,4 +126,4 @@ def _interval(estimate: Estimate | None, digits: int) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
+    return "" if value is None else f"{value:.2f}"

@@ -20,12 +20,14 @@ class Scores:
 
     `p_ok[tier]` is the calibrated probability that this tier's answer is as good as the frontier's (frontier is
     1 by definition). `ood` is the out-of-distribution score in 0..1: the share of training prompts that are more
-    typical than this one. `source` names the classifier and its version.
+    typical than this one. `source` names the classifier and its version. `intent` is what kind of work is asked for,
+    None where the classifier does not say.
     """
 
     p_ok: dict[Tier, float] = field(default_factory=dict)
     ood: float = 0.0
     source: str = "none"
+    intent: str | None = None
 
     @property
     def complexity(self) -> float:

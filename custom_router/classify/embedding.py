@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from custom_router.classify.asides import without_asides
 from custom_router.classify.base import Scores, Vector
 from custom_router.classify.features import NAMES, surface_features
+from custom_router.classify.intents import IntentModel
 from custom_router.classify.typicality import Typicality
 from custom_router.request import ENCODED_CHARS, RequestView
 from custom_router.tiers import Tier
@@ -64,15 +66,20 @@ class EmbeddingClassifier:
 
     needs_vector = True
 
-    def __init__(self, head: Head, typicality: Typicality, metadata: dict[str, Any]) -> None:
-        """Wrap loaded parts; `load` is the usual way in."""
+    def __init__(
+        self, head: Head, typicality: Typicality, metadata: dict[str, Any], intents: IntentModel | None = None
+    ) -> None:
+        """Wrap loaded parts; `load` is the usual way in. Without `intents`, scores name none."""
         self.version = f"embedding/{metadata['version']}"
         self.metadata = metadata
         self.head = head
         self.typicality = typicality
+        self.intents = intents
 
     @classmethod
-    def load(cls, path: Path | None = None, *, encoder_version: str) -> EmbeddingClassifier:
+    def load(
+        cls, path: Path | None = None, *, encoder_version: str, intents: IntentModel | None = None
+    ) -> EmbeddingClassifier:
         """Read a head artifact, by default the shipped one. Raises `HeadRefused`, saying why and the mend."""
         found = path or Path(str(resources.files("custom_router") / "artifacts" / "head.npz"))
         try:
@@ -86,7 +93,7 @@ class EmbeddingClassifier:
                 f"{found} is not a head artifact ({type(error).__name__}: {error}). Write one with scripts/train_head."
             ) from error
         _check(found, metadata, encoder_version)
-        return cls(head, typicality, metadata)
+        return cls(head, typicality, metadata, intents)
 
     def save(self, path: Path) -> None:
         """Write the artifact, metadata inside; pickles nothing."""
@@ -98,14 +105,24 @@ class EmbeddingClassifier:
             np.savez_compressed(file, metadata=text, **arrays)
 
     def score(self, view: RequestView, vector: Vector | None) -> Scores:
-        """Score one request. Raises `ValueError` without a vector of shape (384,)."""
+        """Score one request; where it also says what is no part of its task, by the harder reading of the two.
+
+        Raises `ValueError` without a vector of shape (384,).
+        """
         if vector is None or vector.shape != (DIMENSION,):
             raise ValueError(f"the embedding classifier needs a vector of shape ({DIMENSION},)")
-        simple, medium = self.head.p_ok(self.head.difficulty(vector, surface_features(view))).tolist()
+        features = surface_features(view)
+        difficulty = self.head.difficulty(vector, features)
+        if self.intents and (plain := without_asides(view.text)) != view.text:
+            bare = RequestView.from_chat({"messages": [{"role": "user", "content": plain}]})
+            shown = surface_features(bare)
+            difficulty = np.maximum(difficulty, self.head.difficulty(self.intents.encode([bare.bounded])[0], shown))
+        simple, medium = self.head.p_ok(difficulty).tolist()
         return Scores(
             p_ok={Tier.SIMPLE: simple, Tier.MEDIUM: medium, Tier.FRONTIER: 1.0},
             ood=self.typicality.score(view, vector),
             source=self.version,
+            intent=self.intents.recognise(view, vector, features) if self.intents else None,
         )
 
     def ood(self, view: RequestView, vector: Vector, scores: Scores) -> float:

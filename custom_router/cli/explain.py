@@ -114,6 +114,8 @@ def _print(found: Explanation) -> None:
     facts = []
     if found.domain:
         facts.append(f"domain    {found.domain['name']} by {found.domain['rule']}, score {found.domain['score']:.2f}")
+    if found.intent:
+        facts.append(f"intent    {found.intent}")
     facts.append(f"sentence encoder {found.sentence_encoder}")
     if found.signals:
         named = (f"{name} (floor {floor or 'none'})" for name, floor in found.signals.items())

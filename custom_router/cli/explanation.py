@@ -59,6 +59,7 @@ class Explanation:
     causes: tuple[tuple[str, str], ...]
     margins: tuple[Margin, ...]
     domain: Mapping[str, Any] | None
+    intent: str | None
     sentence_encoder: str
     signals: Mapping[str, str | None]
     alternatives: tuple[Alternative, ...]
@@ -91,6 +92,7 @@ def explain_decision(view: RequestView, decision: Decision, policy: Policy) -> E
         causes=_meanings(cause.value for cause in decision.causes),
         margins=_margins(decision.p_ok, policy),
         domain=asdict(domain) if domain else None,
+        intent=decision.intent,
         sentence_encoder=_encoder_use(decision.latency_ms, policy),
         signals={
             signal.value: floor.value if (floor := document.signals.get(signal)) else None
@@ -125,6 +127,7 @@ def explain_record(record: Mapping[str, Any], policy: Policy) -> Explanation:
         causes=_meanings(map(str, record.get("causes") or ())),
         margins=_margins(_mapping(scores.get("p_ok")), policy) if same else (),
         domain=domain if domain.get("name") else None,
+        intent=scores.get("intent"),
         sentence_encoder=_encoder_use(_mapping(record.get("latency_ms")), policy),
         signals={},
         alternatives=(),
@@ -149,7 +152,7 @@ def _alternatives(view: RequestView, decision: Decision, policy: Policy) -> Iter
     failures = tuple(cause for cause in decision.causes if cause in _FAILURES)
     around = Circumstances(domain=decision.domain, failures=failures)
     p_ok = {Tier(name): value for name, value in decision.p_ok.items()}
-    scores = Scores(p_ok, decision.ood, decision.source) if p_ok else None
+    scores = Scores(p_ok, decision.ood, decision.source, decision.intent) if p_ok else None
     caller = Caller(max_tier=document.callers.max_tier, min_tier=document.callers.min_tier)
 
     def outcome(
@@ -167,6 +170,8 @@ def _alternatives(view: RequestView, decision: Decision, policy: Policy) -> Iter
         yield from outcome(change, a=replace(around, domain=None))
     for signal in sorted(view.signals & document.signals.keys()):
         yield from outcome(f"without the {signal.value} signal", v=replace(view, signals=view.signals - {signal}))
+    if decision.intent in document.intents:
+        yield from outcome(f"were the intent not {decision.intent}", s=replace(scores, intent=None))
     if view.input_tokens >= document.long_context.tokens:
         yield from outcome(f"below {document.long_context.tokens:,} input tokens", v=replace(view, input_tokens=0))
     if scores.ood > document.classifier.out_of_distribution.limit:

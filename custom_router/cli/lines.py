@@ -73,6 +73,7 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         "complexity": round(decision.complexity, 3),
         "p_ok": decision.p_ok,
         "ood": round(decision.ood, 4),
+        "intent": decision.intent,
         "domain": {"name": domain.name, "score": round(domain.score, 6), "rule": domain.rule} if domain else None,
         "causes": [cause.value for cause in decision.causes],
         "source": decision.source,

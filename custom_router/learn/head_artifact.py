@@ -13,6 +13,7 @@ from custom_router.classify.embedding import FORMAT, EmbeddingClassifier
 from custom_router.classify.features import NAMES
 from custom_router.learn import head_training as training
 from custom_router.learn.head_calibration import (
+    BY_ROW,
     SEED_SHARE,
     Shrinkage,
     calibrate,
@@ -31,7 +32,7 @@ from custom_router.request import ENCODED_CHARS
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = "head-3"
+VERSION = "head-4"
 OOD_LIMIT = 0.99
 
 
@@ -56,7 +57,7 @@ def train(outcomes: Outcomes, encode: Encode, encoder_version: str) -> Trained:
     difficulty = training.out_of_source(data)
     direction = fit_direction(data, np.ones(len(group), bool))
     shrinkage = choose_shrinkage(difficulty, data.labels, group)
-    fitted = calibrate(difficulty, data.labels, group_weights(group), shrinkage.factor)
+    fitted = calibrate(difficulty, data.labels, group_weights(group, size_power=BY_ROW), shrinkage.factor)
     head = dataclasses.replace(direction, calibration=fitted.astype(np.float32))
     p_ok = np.empty((len(group), 2))
     for name, elsewhere in calibrate_elsewhere(difficulty, data.labels, group).items():

@@ -22,10 +22,15 @@ FACTORS = tuple(step / 10 for step in range(11))
 _CLIP = 1e-7
 
 
-def group_weights(group: Groups, seed_share: float = SEED_SHARE) -> Floats:
-    """Row weights (n,) summing to 1: a source counts as the root of its size, the seeds as `seed_share`."""
+BY_ROW = 1.0
+"""`size_power` of a final calibration: `p_ok` is a probability for a request, so a request counts, not a source."""
+
+
+def group_weights(group: Groups, seed_share: float = SEED_SHARE, size_power: float = 0.5) -> Floats:
+    """Row weights (n,) summing to 1: a source counts as a power of its size, by default the root, the seeds as
+    `seed_share`."""
     names, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
-    weight = np.sqrt(counts.astype(np.float64))
+    weight = counts.astype(np.float64) ** size_power
     seeds = names == SEED_GROUP
     weight[~seeds] *= (1.0 - seed_share if seeds.any() else 1.0) / weight[~seeds].sum()
     weight[seeds] = seed_share
@@ -76,7 +81,8 @@ def calibrate_elsewhere(difficulty: Floats, labels: Floats, group: Groups) -> di
     for name in np.unique(group).tolist():
         kept = group != name
         factor = choose_shrinkage(difficulty[kept], labels[kept], group[kept]).factor
-        found[name] = calibrate(difficulty[kept], labels[kept], group_weights(group[kept]), factor)
+        weight = group_weights(group[kept], size_power=BY_ROW)
+        found[name] = calibrate(difficulty[kept], labels[kept], weight, factor)
     return found
 
 

@@ -24,9 +24,10 @@ from custom_router.request import RequestView
 Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
-RIDGE = 1.0
-VECTOR_SCALE = 0.15
-"""How strongly the vector counts beside the surface features before ridge shrinks both."""
+RIDGE = 0.003
+VECTOR_SCALE = 0.05
+"""How strongly the vector counts beside the surface features before ridge shrinks both. Of eight pairs this one was
+best by mean APGR over training sources left out in turn, each weighing the root of its size."""
 _UNUSED = ("turns", "tools", "system", "context", "signal_tools", "signal_attachment", "signal_json")
 """Features that no training prompt shows: their weight stays zero."""
 

@@ -7,7 +7,14 @@ rewording. These are the authors' judgement, not measurements; the artifact's me
 
 from __future__ import annotations
 
-LABELS: dict[str, tuple[float, float]] = {"easy": (0.95, 0.98), "middling": (0.62, 0.90), "hard": (0.20, 0.50)}
+from custom_router.learn.pasted_prompts import pasted_prompts
+
+LABELS: dict[str, tuple[float, float]] = {
+    "easy": (0.95, 0.98),
+    "pasted": (0.95, 0.98),
+    "middling": (0.62, 0.90),
+    "hard": (0.20, 0.50),
+}
 
 EASY: tuple[str, ...] = (
     "hi there",
@@ -146,4 +153,9 @@ HARD: tuple[str, ...] = (
     "induction supports.",
 )
 
-SEEDS: dict[str, tuple[str, ...]] = {"easy": EASY, "middling": MIDDLING, "hard": HARD}
+SEEDS: dict[str, tuple[str, ...]] = {
+    "easy": EASY,
+    "pasted": tuple(pasted_prompts()),
+    "middling": MIDDLING,
+    "hard": HARD,
+}

@@ -18,9 +18,9 @@ OUTPUT_TOKENS = 300.0
 _CHARS_PER_TOKEN = 4.0
 
 PROFILES: dict[str, tuple[float, float]] = {
-    "mixed": (0.74, 0.82),
-    "high-volume": (0.72, 0.80),
-    "budget": (0.70, 0.78),
+    "mixed": (0.80, 0.84),
+    "high-volume": (0.78, 0.82),
+    "budget": (0.76, 0.80),
 }
 """Thresholds (simple, medium) chosen on training sources; policy/profiles.yaml and the shipped policy hold the same."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from custom_router.policy.identity import Identity, identity
 from custom_router.policy.schema import PolicyDocument
 from custom_router.tiers import TIERS
 
@@ -40,11 +41,13 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A checked policy document and where it came from. `version` is a hash of its content."""
+    """A checked policy document and where it came from. `version` is a hash of its content, `artifacts` the identities
+    of the files that it names, as they were when it was loaded."""
 
     document: PolicyDocument
     version: str
     source: str
+    artifacts: tuple[Identity | None, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
@@ -56,7 +59,19 @@ class Policy:
             reason = getattr(error, "strerror", None) or str(error)
             mend = "`tier-router init` writes a policy to start from"
             raise PolicyError([Finding(str(path), 0, "", f"cannot be read ({reason}); {mend}")]) from error
-        return cls.parse(raw, source=str(path))
+        policy = cls.parse(raw, source=str(path))
+        return replace(policy, artifacts=tuple(map(identity, policy.named_files())))
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What anything made from the policy and its artifacts may be remembered under."""
+        return self.version, self.artifacts
+
+    def named_files(self) -> tuple[Path, ...]:
+        """The artifacts that the policy names. Replacing one applies like an edit of the policy."""
+        document = self.document
+        named = (self.beside(document.classifier.artifact), self.beside(document.gate.artifact))
+        return tuple(path for path in named if path is not None)
 
     def beside(self, name: str | None) -> Path | None:
         """A file that the policy names, relative to the policy's own folder."""

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from custom_router.policy.classifier import ClassifierPolicy
 from custom_router.policy.gate import GatePolicy
+from custom_router.policy.intents import IntentPolicy, checked
 from custom_router.policy.section import Probability, Section
 from custom_router.signals import Signal
 from custom_router.tiers import TIERS, Tier
@@ -59,27 +61,6 @@ class Tiers(Section):
         if len(set(groups)) != len(groups):
             raise ValueError(f"each tier needs a model group of its own, not {groups}")
         return self
-
-
-class OutOfDistribution(Section):
-    """What to do with a prompt unlike anything the classifier was trained on."""
-
-    limit: Probability = 0.99
-    """Highest tolerated out-of-distribution score: the share of training prompts that are more typical."""
-    tier: Tier = Tier.MEDIUM
-    """Least tier for such a prompt."""
-
-
-class ClassifierPolicy(Section):
-    """Which classifier estimates p_ok for each tier."""
-
-    kind: Literal["embedding", "constant", "random"] = "embedding"
-    """`embedding`: the trained head on MiniLM vectors. `constant` and `random` are controls for evaluations."""
-    constant: Probability = 0.5
-    """p_ok that the `constant` classifier answers for every cheap tier."""
-    on_failure: Tier = Tier.FRONTIER
-    """Tier for a request that could not be classified (encoder late, busy, missing or broken)."""
-    out_of_distribution: OutOfDistribution = OutOfDistribution()
 
 
 class Rules(Section):
@@ -157,6 +138,8 @@ class LatencyBudget(Section):
     """Domain rules, all domains together. Running out of time counts as a match."""
     encoder: float = Field(default=150.0, gt=0)
     """The sentence encoder, its queue included. Too little, and a burst of traffic goes to the frontier."""
+    vllm: float = Field(default=25.0, gt=0)
+    """The vLLM classifier. An answer that is late is used for comparison only."""
 
 
 class CallerLimits(Section):
@@ -200,6 +183,8 @@ class PolicyDocument(Section):
     classifier: ClassifierPolicy = ClassifierPolicy()
     signals: dict[Signal, Tier] = Field(default_factory=dict)
     """Floors for properties that need no model: code, math, tools, attachment, json."""
+    intents: dict[str, IntentPolicy] = Field(default_factory=dict)
+    """Floors for kinds of request, and kinds of your own from examples. Names are lower-case and appear in records."""
     long_context: LongContext = LongContext()
     gate: GatePolicy = GatePolicy()
     domains: dict[str, DomainPolicy] = Field(default_factory=dict)
@@ -216,6 +201,11 @@ class PolicyDocument(Section):
             if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
                 raise ValueError(f"domain name {name!r}: use lower-case letters, digits, - and _")
         return domains
+
+    @field_validator("intents")
+    @classmethod
+    def _known_intents(cls, intents: dict[str, IntentPolicy]) -> dict[str, IntentPolicy]:
+        return checked(intents)
 
     @model_validator(mode="after")
     def _consistent(self) -> PolicyDocument:

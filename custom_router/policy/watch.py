@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from custom_router import metrics
+from custom_router.policy.identity import Identity, identity
 from custom_router.policy.load import Finding, Policy, PolicyError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class PolicyStatus:
 
 class PolicyWatcher:
     """Keeps the last good policy of one file. `install` is called with each new policy and may refuse it by raising
-    `PolicyError`; the old one then stays.
+    `PolicyError`; the old one then stays. A policy is new too when an artifact that it names has been replaced.
 
     Polls the file's identity rather than waiting for file events, which network mounts and Kubernetes ConfigMaps
     (a swapped symbolic link) do not deliver reliably.
@@ -43,10 +44,11 @@ class PolicyWatcher:
         self._install = install
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._seen = self._identity()
+        self._named: tuple[Path, ...] = ()
+        self._seen = self._identities()
         refused: list[Finding] = []
         try:
-            self.policy = Policy.load(self._path)
+            self.policy = self._load()
             install(self.policy)
         except Exception as error:
             # With a fallback, nothing about a file may stop the proxy.
@@ -74,13 +76,13 @@ class PolicyWatcher:
     def check(self) -> None:
         """Look at the file once; load it if it changed. Never raises."""
         with self._lock:
-            identity = self._identity()
-            if identity == self._seen:
+            seen = self._identities()
+            if seen == self._seen:
                 return
-            self._seen = identity
+            self._seen = seen
             try:
-                policy = Policy.load(self._path)
-                if policy.version == self.policy.version and not self.status.findings:
+                policy = self._load()
+                if policy.key == self.policy.key and not self.status.findings:
                     return
                 self._install(policy)
             except Exception as error:  # noqa: BLE001 - a watcher that dies would freeze the policy silently
@@ -110,13 +112,15 @@ class PolicyWatcher:
         logger.error("policy could not be applied", exc_info=error)
         return [Finding(str(self._path), 0, "", f"could not be applied: {error!r}")]
 
-    def _identity(self) -> tuple[int, int, int, int] | None:
-        try:
-            stat = self._path.stat()
-        except (OSError, ValueError):
-            return None
-        # The change time too: mending a file's permissions, or restoring an old copy with its dates, moves only that.
-        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
+    def _load(self) -> Policy:
+        policy = Policy.load(self._path)
+        # Those of a policy that is refused for its artifact too: mending the artifact must be noticed.
+        self._named = policy.named_files()
+        self._seen = (self._seen[0], *policy.artifacts)
+        return policy
+
+    def _identities(self) -> tuple[Identity | None, ...]:
+        return identity(self._path), *map(identity, self._named)
 
 
 def _now() -> str:

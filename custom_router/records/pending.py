@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
+from custom_router.classify.opinion import Opinion
 from custom_router.lifecycle import GateTicket
 from custom_router.records.record import DecisionRecord
 
@@ -29,6 +30,8 @@ class Pending:
     """Model group → tier under the policy that decided, so that a reload in between changes nothing."""
     ticket: GateTicket | None = None
     """What the gate knows of the request; None where its answer is not judged."""
+    opinion: Opinion | None = None
+    """What the vLLM classifier was asked; its answer may come after the decision."""
 
 
 class PendingRecords:

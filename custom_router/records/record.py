@@ -31,13 +31,31 @@ class DomainFields:
 
 
 @dataclass(slots=True)
+class VllmFields:
+    """The vLLM classifier's word: `log_odds` per tier before calibration, `intent`, how many milliseconds it took,
+    whether it was `heard` in time, and why not. All empty where it was not asked."""
+
+    log_odds: dict[str, float] = field(default_factory=dict)
+    intent: str | None = None
+    ms: float | None = None
+    heard: bool | None = None
+    failure: str | None = None
+
+
+@dataclass(slots=True)
 class ScoreFields:
-    """What the classifier thought. `p_ok` per tier, `complexity` 0..10, `ood` 0..1."""
+    """What the classifier thought. `p_ok` per tier, `complexity` 0..10, `ood` 0..1, `intent` where one is clear. `own`
+    is the embedding's p_ok alone where the vLLM classifier was asked too, `cached` whether the same prompt had been
+    scored a moment before."""
 
     p_ok: dict[str, float] = field(default_factory=dict)
     complexity: float | None = None
     source: str = "none"
     ood: float | None = None
+    intent: str | None = None
+    cached: bool = False
+    own: dict[str, float] = field(default_factory=dict)
+    vllm: VllmFields = field(default_factory=VllmFields)
 
 
 @dataclass(slots=True)

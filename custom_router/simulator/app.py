@@ -51,6 +51,8 @@ class SimulatorApp:
                 ("embeddings", self._endpoints.embeddings),
             ):
                 routes.append(Route(f"{prefix}/v1/{name}", self._endpoint(draft), methods=["POST"]))
+            for name, draft in (("tokenize", self._endpoints.tokenize), ("classify", self._endpoints.classify)):
+                routes.append(Route(f"{prefix}/{name}", self._endpoint(draft), methods=["POST"]))
             routes.append(Route(f"{prefix}/v1/models", self._endpoint(None), methods=["GET"]))
         handlers: dict[Any, Any] = {
             ApiError: self._api_error,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from custom_router.simulator import wire
+from custom_router.simulator import classifier, wire
 from custom_router.simulator.answers import Answer, Answerer
 from custom_router.simulator.config import SimulatorConfig
 from custom_router.simulator.content import read_inputs
@@ -42,6 +42,8 @@ class Endpoints:
 
     def chat(self, body: dict[str, Any]) -> Draft:
         """`POST chat/completions`."""
+        if body.get("logprob_token_ids"):
+            return self._at_once(body, classifier.labelled)
         ask = parse_chat(body)
         answers = self._answer(ask)
 
@@ -79,6 +81,18 @@ class Endpoints:
         dimensions = request.dimensions or self._config.embedding_dimensions
         as_base64 = request.encoding_format == "base64"
         return Draft(request.model, lambda: wire.embeddings(request.model, inputs, dimensions, as_base64=as_base64))
+
+    def tokenize(self, body: dict[str, Any]) -> Draft:
+        """vLLM's `POST /tokenize`."""
+        return self._at_once(body, classifier.tokenized)
+
+    def classify(self, body: dict[str, Any]) -> Draft:
+        """vLLM's `POST /classify`."""
+        return self._at_once(body, classifier.classified)
+
+    def _at_once(self, body: dict[str, Any], reply: Callable[[dict[str, Any]], dict[str, Any]]) -> Draft:
+        made = reply(body)
+        return Draft(body["model"], lambda: made, tokens=1)
 
     def models(self) -> Draft:
         """`GET models`: the configured ones; others are answered too."""

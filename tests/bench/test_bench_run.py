@@ -95,9 +95,11 @@ def test_run_fills_every_cell_and_writes_its_reports(stacks: dict[Variant, Stack
     assert {row.variant for row in rows if row.routed} == {Variant.PLUGIN, Variant.UNGATED}
 
     engine = asyncio.run(measure_engine(bundle_root() / POLICY, 8))
-    assert [(rate.tokens, rate.call) for rate in engine.rates] == [
+    assert [(rate.tokens, rate.call) for rate in engine.rates[:6]] == [
         (tokens, call) for tokens in (20, 256) for call in ("decide_many", "decide × 1", "decide × 10")
     ]
+    stages = ("first stage alone", "encoder every time")
+    assert [r.call for r in engine.rates[6:]] == [f"{stage}{again}" for stage in stages for again in ("", ", repeated")]
     assert all(rate.per_second > 0 for rate in engine.rates)
     assert {(lag.load, lag.tokens) for lag in engine.lags} == {
         (load, tokens) for tokens in (20, 256) for load in ("idle", "classifying × 1", "classifying × 10")

@@ -114,7 +114,7 @@ def test_artifact_is_small_and_says_where_it_is_from(shipped: EmbeddingClassifie
     assert all(source["licence"] and source["rows"] for source in metadata["sources"].values())
     assert "not measured" in metadata["seeds"]["note"]
     flagged = metadata["out_of_distribution"]["flagged_of_left_out_sources"]
-    assert max(flagged.values()) <= 0.06
+    assert max(flagged.values()) <= 0.07
 
 
 def test_clear_cases_are_told_apart_and_a_shuffle_does_not(

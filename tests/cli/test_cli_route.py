@@ -13,7 +13,7 @@ import pytest
 from custom_router.policy import Policy
 from tests.cli.cli_calls import run, write_policy
 
-KEYS = ["id", "tier", "complexity", "p_ok", "ood", "domain", "causes", "source", "policy_version"]
+KEYS = ["id", "tier", "complexity", "p_ok", "ood", "intent", "domain", "causes", "source", "policy_version"]
 
 
 @pytest.fixture

@@ -103,8 +103,8 @@ def policy_keys(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, 
         inner = next((k for k in kinds if issubclass(k, BaseModel)), None)
         if path == "tiers":
             yield from policy_keys(TierPolicy, "tiers.<tier>.")
-        elif path == "domains" and inner:
-            yield from policy_keys(inner, "domains.<name>.")
+        elif path in ("domains", "intents") and inner:
+            yield from policy_keys(inner, f"{path}.<name>.")
         elif path == "signals":
             yield "signals.<signal>", None
         elif inner:
@@ -131,7 +131,7 @@ def test_every_policy_key_is_listed_with_its_default() -> None:
 def test_policy_keys_named_in_prose_exist() -> None:
     known = {key.replace("<tier>", "simple").replace("<name>", "x") for key, _ in policy_keys(PolicyDocument)}
     recorded = set(record_paths(DecisionRecord))
-    sections = {key.partition(".")[0] for key in known} - {"tiers", "domains", "signals", "version", "mode"}
+    sections = {key.partition(".")[0] for key in known} - {"tiers", "domains", "intents", "signals", "version", "mode"}
     for page in PAGES:
         for code in codes(prose(page)):
             if re.fullmatch(rf"(?:{'|'.join(sections)})\.\w+(?:\.\w+)*", code) and code not in recorded:

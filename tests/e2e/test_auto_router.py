@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
 from custom_router.demo.simulated import write_yaml
 from custom_router.demo.stack import Stack
-from tests.e2e.conftest import ROOT, Proxy
+from custom_router.simulator import Simulator
+from tests.e2e.conftest import ROOT, Proxy, shipped_policy, wait_until
 
 PAGE = ROOT / "docs" / "auto-router.md"
 
@@ -68,6 +70,33 @@ def test_a_request_without_a_user_turn_goes_to_the_fallback_tier(auto_router: Pr
     auto_router.reset()
     assert auto_router.chat(messages=[{"role": "assistant", "content": "Hello."}]).status_code == 200
     assert [name for name, requests in auto_router.seen().items() if requests] == ["anthropic"]
+
+
+@pytest.fixture(scope="module")
+def with_classifiers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, Simulator]]:
+    """The same configuration with a policy that asks a local model and sets a floor for an intent."""
+    work = tmp_path_factory.mktemp("auto_router_classifiers")
+    with Simulator() as model:
+        classifier = {"kind": "hybrid", "vllm": {"url": f"{model.url}/vllm"}, "hybrid": {"band": 1.0}}
+        policy = shipped_policy(
+            work,
+            classifier=classifier,
+            intents={"translation": {"tier": "frontier"}},
+            latency_budget_ms={"vllm": 60_000, "encoder": 60_000, "rules": 10_000},
+        )
+        with AutoRouterStack(PAGE, policy, work, latency_scale=0.0) as stack:
+            proxy = Proxy(stack)
+            wait_until(lambda: proxy.health()["vllm"]["state"] == "ready", 60)
+            yield proxy, model
+
+
+def test_the_local_model_and_the_intents_have_their_say(with_classifiers: tuple[Proxy, Simulator]) -> None:
+    proxy, model = with_classifiers
+    httpx.post(f"{model.url}/_sim/log/reset", trust_env=False).raise_for_status()
+    response = proxy.chat("Translate 'good night' into Spanish.")
+    assert response.headers["x-litellm-complexity-router-tier"] == "frontier", "the floor of the intent"
+    seen = httpx.get(f"{model.url}/_sim/log", trust_env=False).json()["providers"]["vllm"]["requests"]
+    assert any(request["path"].endswith("/chat/completions") for request in seen), "the model was asked"
 
 
 def test_there_are_no_headers_and_no_records_of_ours(auto_router: Proxy) -> None:

@@ -107,6 +107,35 @@ def test_a_look_without_a_change_does_nothing(watched: Watched) -> None:
     assert watched.installed == [version(GOOD)]
 
 
+def test_replacing_an_artifact_that_the_policy_names_applies(watched: Watched) -> None:
+    head = watched.path.with_name("head.npz")
+    head.write_bytes(b"one")
+    watched.edit(f"{GOOD}classifier: {{artifact: head.npz}}\n")
+    before = watched.watcher.policy
+    watched.watcher.check()
+    assert watched.watcher.policy is before
+    beside = head.with_suffix(".new")
+    beside.write_bytes(b"two")
+    beside.replace(head)
+    watched.watcher.check()
+    after = watched.watcher.policy
+    assert after is not before
+    assert after.version == before.version
+    assert after.key != before.key
+    assert watched.watcher.status.reloads == 2
+
+
+def test_mending_the_artifact_of_a_refused_policy_is_noticed(watched: Watched) -> None:
+    watched.refuse = PolicyError([Finding("policy.yaml", 0, "classifier.artifact", "cannot be used")])
+    watched.edit(f"{GOOD}classifier: {{artifact: head.npz}}\n")
+    assert watched.watcher.policy.version == version(GOOD)
+    watched.refuse = None
+    watched.path.with_name("head.npz").write_bytes(b"mended")
+    watched.watcher.check()
+    assert watched.watcher.policy.document.classifier.artifact == "head.npz"
+    assert watched.watcher.status.findings == ()
+
+
 def test_an_invalid_edit_keeps_the_last_good_and_reports(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
     before = refusals()
     watched.edit(BAD)

@@ -1,0 +1,187 @@
+"""The stage that reads a request's text: head, domain screen, sentence encoder, vLLM, each where it can matter."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from custom_router import metrics
+from custom_router.causes import Cause
+from custom_router.classify.base import Scores
+from custom_router.classify.baselines import ConstantClassifier, RandomClassifier
+from custom_router.classify.hybrid import combined, worth_asking
+from custom_router.classify.opinion import Opinion
+from custom_router.classify.vllm import VllmClassifier
+from custom_router.decision import Reading
+from custom_router.encoder.worker import EncoderWorker, EncodingFailed
+from custom_router.models import Models
+from custom_router.policy import Policy
+from custom_router.policy.classifier import VllmPolicy
+from custom_router.request import RequestView
+from custom_router.score_cache import ScoreCache, reading_key
+from custom_router.stage_timer import StageTimer
+
+logger = logging.getLogger(__name__)
+
+
+class Classification:
+    """Owns the models and the vLLM classifier. `encoder` is None until its owner has made it."""
+
+    def __init__(self, encoder: EncoderWorker) -> None:
+        self._encoder = encoder
+        self._models: Models | None = None
+        self._vllm: VllmClassifier | None = None
+        self._cache: tuple[tuple[object, int], ScoreCache] | None = None
+
+    def use(self, models: Models) -> None:
+        """Read with these models from now on. Any thread."""
+        self._models = models
+
+    def warm(self, policy: Policy) -> None:
+        """Load the policy's head here, in the caller's thread, if the models are there. Raises `HeadRefused`."""
+        if self._models is not None:
+            self._models.heads.of(policy)
+
+    async def read(
+        self,
+        view: RequestView,
+        asked: Mapping[str, float],
+        policy: Policy,
+        *,
+        tenant: str,
+        patient: bool,
+        timer: StageTimer,
+    ) -> Reading:
+        """Scores, and the domain model's word where the screen cannot do without it.
+
+        `asked` is the threshold of each domain that the model may name. `patient` waits for every stage. Never raises:
+        a failure is in the reading.
+        """
+        try:
+            if not needs_models(policy):
+                return Reading(_control(policy, view))
+            models = self._models
+            if models is None:
+                self._encoder.start()
+                raise EncodingFailed(Cause.ENCODER_UNAVAILABLE)
+            cache = self._cache_for(policy, models)
+            key = reading_key(view, asked, tenant)
+            if (known := cache.get(key)) is not None:
+                timer.lap("classify")
+                return replace(known, cached=True)
+            reading = await self._read(view, asked, policy, models, patient, timer)
+            cache.put(key, reading)
+            return reading
+        except EncodingFailed as failure:
+            timer.lap("encoder" if "classify" in timer.laps else "classify")
+            return _failed(failure.cause)
+        except Exception:
+            # A defect in a classifier must not fail the request; it goes up with a cause and leaves a trace.
+            logger.exception("classifier failed")
+            timer.lap("classify")
+            return _failed(Cause.CLASSIFIER_ERROR)
+
+    async def _read(
+        self,
+        view: RequestView,
+        asked: Mapping[str, float],
+        policy: Policy,
+        models: Models,
+        patient: bool,
+        timer: StageTimer,
+    ) -> Reading:
+        budget = policy.document.latency_budget_ms
+        text = models.static.read(view.bounded)
+        head = models.heads.of(policy)
+        own = head.score(view, text.vector) if policy.document.classifier.needs_head else _control(policy, view)
+        opinion = vllm = None
+        if worth_asking(own, policy.document):
+            vllm = self._vllm_for(policy.document.classifier.vllm)
+            opinion = vllm.ask(view, patient=patient)  # sent now, so that it thinks while the sentence encoder does
+        domains = None
+        if asked:
+            reachable = models.screen.could_match(text.embeddings, head.ood(view, text.vector, own), asked)
+            metrics.DOMAIN_SCREEN.labels("encoded" if reachable else "skipped").inc()
+            if reachable:
+                timer.lap("classify")
+                vector = await self._encoder.encode(view.bounded, None if patient else budget.encoder / 1000)
+                domains = models.domains.probabilities(vector)
+        timer.lap("encoder" if domains is not None else "classify")
+        if opinion is None or vllm is None:
+            return Reading(own, domains=domains)
+        await vllm.hear(opinion, None if patient else budget.vllm / 1000)
+        timer.lap("vllm")
+        scores = own
+        if opinion.heard and opinion.rating is not None:
+            scores = combined(own, opinion.rating, policy.document, vllm.version)
+        else:
+            metrics.STAGE_FAILURES.labels(unheard(opinion).value).inc()
+        return Reading(scores, own, domains, opinion)
+
+    def _cache_for(self, policy: Policy, models: Models) -> ScoreCache:
+        made_for = (policy.key, id(models))
+        if self._cache is None or self._cache[0] != made_for:
+            self._cache = (made_for, ScoreCache(policy.document.classifier.cache))
+        return self._cache[1]
+
+    def _vllm_for(self, settings: VllmPolicy) -> VllmClassifier:
+        """The classifier for these settings in the running loop; another one is closed in the background."""
+        loop = asyncio.get_running_loop()
+        held = self._vllm
+        if held is None or held.settings != settings or held.loop is not loop:
+            self._vllm = VllmClassifier(settings)
+            if held is not None and held.loop is loop:
+                _closing.add(closing := asyncio.ensure_future(held.close()))
+                closing.add_done_callback(_closing.discard)
+        assert self._vllm is not None
+        return self._vllm
+
+    def prepare(self, policy: Policy) -> None:
+        """Begin to probe the policy's vLLM server, if it has one and a loop is running here."""
+        settings = policy.document.classifier
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if settings.asks_vllm:
+            self._vllm_for(settings.vllm)
+
+    def vllm_health(self, policy: Policy) -> dict[str, Any]:
+        """State of the vLLM classifier for `/router/health`."""
+        needed = policy.document.classifier.asks_vllm
+        held = self._vllm if self._vllm is not None and self._vllm.settings == policy.document.classifier.vllm else None
+        if not needed:
+            return {"needed": False, "state": "unused", "error": None}
+        return {
+            "needed": True,
+            "state": held.state if held is not None else "starting",
+            "error": held.client.error if held is not None else None,
+        }
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def needs_models(policy: Policy) -> bool:
+    """Whether the policy uses the trained head or the domain model, which are loaded with the sentence encoder."""
+    document = policy.document
+    return document.classifier.needs_head or any(d.threshold is not None for d in document.domains.values())
+
+
+def unheard(opinion: Opinion) -> Cause:
+    """Why an opinion had no say."""
+    return opinion.failure or Cause.VLLM_TIMEOUT
+
+
+def _control(policy: Policy, view: RequestView) -> Scores:
+    settings = policy.document.classifier
+    control = ConstantClassifier(settings.constant) if settings.kind == "constant" else RandomClassifier()
+    return control.score(view, None)
+
+
+def _failed(cause: Cause) -> Reading:
+    metrics.STAGE_FAILURES.labels(cause.value).inc()
+    return Reading(failure=cause)
