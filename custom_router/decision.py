@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from custom_router.causes import Cause
 from custom_router.domains.base import DomainMatch
-from custom_router.policy.schema import CacheScope, Mode
+from custom_router.policy.cache import CacheScope
+from custom_router.policy.schema import Mode
 from custom_router.tiers import TIERS, Tier
 
 

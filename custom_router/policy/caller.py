@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from custom_router.causes import Cause
-from custom_router.policy.schema import CacheScope, CallerLimits, PolicyDocument
+from custom_router.policy.cache import CacheScope
+from custom_router.policy.schema import CallerLimits, PolicyDocument
 from custom_router.tiers import Tier, higher, lower
 
 _SCOPES = list(CacheScope)
@@ -59,6 +60,7 @@ def resolve_caller(
     caller = Caller(
         max_tier=limits.max_tier,
         min_tier=limits.min_tier,
+        cache=policy.cache.scope,
         log_text=policy.records.log_text,
         team=team,
         team_alias=team_alias,

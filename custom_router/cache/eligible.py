@@ -1,0 +1,80 @@
+"""Which requests and answers take part in the cache at all. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from custom_router.policy.cache import CachePolicy
+from custom_router.request import RequestView
+
+
+class Ineligible(StrEnum):
+    """Why a request or an answer takes no part: the `guard` of a record whose cache status is `bypass`."""
+
+    DISABLED = "disabled"
+    SCOPE_OFF = "scope_off"
+    NO_TENANT = "no_tenant"
+    ASKED_BYPASS = "asked_bypass"
+    UNREADABLE = "unreadable"
+    TOOLS = "tools"
+    ATTACHMENT = "attachment"
+    SEVERAL_ANSWERS = "several_answers"
+    TEMPERATURE = "temperature"
+    STATEFUL = "stateful"
+    TOO_LONG = "too_long"
+    PERSONAL = "personal"
+    TIME_DEPENDENT = "time_dependent"
+    ANSWER_NOT_ACCEPTED = "answer_not_accepted"
+    ANSWER_TOO_LONG = "answer_too_long"
+
+
+MEANING: dict[Ineligible, str] = {
+    Ineligible.DISABLED: "the policy's cache is off",
+    Ineligible.SCOPE_OFF: "the domain, the team or the key allows no cache",
+    Ineligible.NO_TENANT: "nobody is known whom the answer could belong to",
+    Ineligible.ASKED_BYPASS: "the request asked to go past the cache",
+    Ineligible.UNREADABLE: "the question is not one plain text",
+    Ineligible.TOOLS: "tools are offered or were called",
+    Ineligible.ATTACHMENT: "images or files are attached",
+    Ineligible.SEVERAL_ANSWERS: "more than one answer is asked for",
+    Ineligible.TEMPERATURE: "the temperature asks for variety",
+    Ineligible.STATEFUL: "the request leans on what a provider remembers",
+    Ineligible.TOO_LONG: "the text is longer than the router reads",
+    Ineligible.PERSONAL: "the text looks personal",
+    Ineligible.TIME_DEPENDENT: "the text asks about a moment",
+    Ineligible.ANSWER_NOT_ACCEPTED: "the answer was refused, cut, doubtful or broken",
+    Ineligible.ANSWER_TOO_LONG: "the answer is longer than the policy stores",
+}
+
+_STATEFUL = ("previous_response_id", "conversation", "background", "container")
+READ_LIMIT = 32_000
+"""Characters of a question; a longer one is hardly asked twice."""
+
+
+def ineligible_body(view: RequestView, body: Mapping[str, Any], policy: CachePolicy) -> Ineligible | None:
+    """Why the request takes no part, its words apart; None where it does."""
+    if view.malformed:
+        return Ineligible.UNREADABLE
+    if view.tools or any(turn.role in ("tool", "function") for turn in view.history):
+        return Ineligible.TOOLS
+    if view.images or view.attachments:
+        return Ineligible.ATTACHMENT
+    if view.n > 1:
+        return Ineligible.SEVERAL_ANSWERS
+    temperature = body.get("temperature")
+    if temperature is not None and not (isinstance(temperature, int | float) and temperature <= policy.max_temperature):
+        return Ineligible.TEMPERATURE
+    if any(body.get(name) for name in _STATEFUL):
+        return Ineligible.STATEFUL
+    return None
+
+
+def ineligible_text(text: str, language: str, policy: CachePolicy) -> Ineligible | None:
+    """Why a question with these words takes no part; None where it does."""
+    if len(text) > READ_LIMIT:
+        return Ineligible.TOO_LONG
+    if not text.strip():
+        return Ineligible.UNREADABLE
+    return None
