@@ -17,6 +17,10 @@ class Ineligible(StrEnum):
     SCOPE_OFF = "scope_off"
     NO_TENANT = "no_tenant"
     ASKED_BYPASS = "asked_bypass"
+    MODE = "mode"
+    UNDECIDED = "undecided"
+    NO_GROUP = "no_group"
+    FIELD = "field"
     UNREADABLE = "unreadable"
     TOOLS = "tools"
     ATTACHMENT = "attachment"
@@ -35,6 +39,10 @@ MEANING: dict[Ineligible, str] = {
     Ineligible.SCOPE_OFF: "the domain, the team or the key allows no cache",
     Ineligible.NO_TENANT: "nobody is known whom the answer could belong to",
     Ineligible.ASKED_BYPASS: "the request asked to go past the cache",
+    Ineligible.MODE: "the policy's mode is shadow or off",
+    Ineligible.UNDECIDED: "a stage of the decision failed, so it is not known which limits hold",
+    Ineligible.NO_GROUP: "LiteLLM's configuration has no model group for stored answers",
+    Ineligible.FIELD: "a field of the request asks for more than text, or is not known",
     Ineligible.UNREADABLE: "the question is not one plain text",
     Ineligible.TOOLS: "tools are offered or were called",
     Ineligible.ATTACHMENT: "images or files are attached",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from custom_router.lifecycle import GateTicket
+from custom_router.lifecycle import GateTicket, StoredAnswer
 from custom_router.records.record import DecisionRecord
 
 MAX_AGE_SECONDS = 1_800.0
@@ -29,6 +29,8 @@ class Pending:
     """Model group → tier under the policy that decided, so that a reload in between changes nothing."""
     ticket: GateTicket | None = None
     """What the gate knows of the request; None where its answer is not judged."""
+    hit: StoredAnswer | None = None
+    """The stored answer to give; None where a tier is asked."""
 
 
 class PendingRecords:
