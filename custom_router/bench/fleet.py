@@ -50,12 +50,14 @@ def unwind_on_terminate() -> None:
 def fleet(workdir: Path) -> Iterator[dict[Variant, Stack]]:
     """Start everything at latency 0 with the shipped configuration and policy. Raises `StackError`.
 
-    The gate judges every answer and replaces none: what a second call upstream takes is not the router's doing. Each
+    The gate judges every answer and replaces none: what a second call upstream takes is not the router's doing. The
+    cache is off, so that every request is answered upstream; `scripts/bench_cache` measures it by itself. Each
     proxy is one process with one worker, started by the same command.
     """
     config, policy = bundle_root() / CONFIG, workdir / POLICY
     shipped = yaml.safe_load((bundle_root() / POLICY).read_text(encoding="utf-8"))
-    write_yaml(policy, {**shipped, "gate": {**shipped["gate"], "escalate_below": 0.0}})
+    off = {"gate": {**shipped["gate"], "escalate_below": 0.0}, "cache": {"enabled": False}}
+    write_yaml(policy, {**shipped, **off})
     document = Policy.load(policy).document
     with ExitStack() as open_stacks:
         product = Stack(config, policy, workdir / Variant.PLUGIN, latency_scale=0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,10 +112,10 @@ def shipped_policy(tmp: Path, **changes: Any) -> Path:
 
 @pytest.fixture(scope="session")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """The shipped configuration and policy, simulated providers without latency."""
+    """The shipped configuration and policy, the cache apart, since tests ask the same again and look at what providers
+    were sent; simulated providers without latency."""
     work = tmp_path_factory.mktemp("proxy")
-    policy = work / "routing_policy.yaml"
-    shutil.copy(ROOT / "routing_policy.yaml", policy)
+    policy = shipped_policy(work, cache={"enabled": False})
     with Stack(quick_config(work), policy, work, latency_scale=0.0) as stack:
         yield Proxy(stack)
 
