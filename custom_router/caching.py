@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from cachetools import LRUCache
 
@@ -27,6 +27,7 @@ from custom_router.confidence.base import Answer
 from custom_router.decision import Decision
 from custom_router.engine import RouterEngine
 from custom_router.policy import CachePolicy, Caller, Policy
+from custom_router.policy.schema import Tiers
 from custom_router.question import Looked, Question, payload_of, served_from
 from custom_router.records.record import DecisionRecord
 from custom_router.request import RequestView
@@ -53,13 +54,25 @@ class _Kept:
     record: DecisionRecord | None = None
 
 
+class Deployed(Protocol):
+    """The deployments behind the tiers."""
+
+    def model_of(self, model_id: object) -> str | None:
+        """The model of a deployment, by its id."""
+        ...
+
+    def models(self, tiers: Tiers) -> str:
+        """All models behind the tiers, the same text for the same ones."""
+        ...
+
+
 class Caching:
     """One process's cache, which follows the policy in force."""
 
     def __init__(self, engine: RouterEngine) -> None:
         self._engine = engine
-        self.model_of: Callable[[str | None], str | None] = lambda deployment: None
-        """The model behind a deployment's id, where that is known."""
+        self.deployed: Deployed | None = None
+        """What serves the tiers, where that is known."""
         self._followed = engine.policy.document.cache
         self.cache = self._open(self._followed)
         self._under_way: LRUCache[str, _Kept] = LRUCache(MAX_UNDER_WAY)
@@ -82,6 +95,10 @@ class Caching:
                 self.cache = self._open(policy)
             self._followed = policy
         return self.cache
+
+    def in_force(self) -> SemanticCache:
+        """The cache of the policy in force."""
+        return self._follow(self._engine.policy.document.cache)
 
     async def look(
         self, view: RequestView, caller: Caller, decision: Decision, policy: Policy, question: Question
@@ -110,18 +127,7 @@ class Caching:
         reason = kept_away(view, question.body, caller, decision, group=question.group)
         if reason is not None or question.group is None:
             return Looked(Lookup(Status.BYPASS, guard=reason))
-        settings = policy.document.cache
-        cache = self._follow(settings)
-        request = cache_request(
-            view,
-            question.body,
-            question.tenant,
-            decision,
-            settings,
-            entry_model=question.models,
-            least_tier=least_tier(caller, decision, policy),
-            encoder_version=self._encoder_version(settings),
-        )
+        cache, request = self.request(view, caller, decision, policy, question)
         if request.refused is not None:
             return Looked(Lookup(Status.BYPASS, guard=request.refused))
         if caller.header_cache == "refresh":
@@ -136,6 +142,22 @@ class Caching:
             cache.abandon(request)
             return Looked(found)
         return Looked(found, question, request=request)
+
+    def request(
+        self, view: RequestView, caller: Caller, decision: Decision, policy: Policy, question: Question
+    ) -> tuple[SemanticCache, CacheRequest]:
+        """The cache in force, and the request as it sees it."""
+        settings = policy.document.cache
+        return self._follow(settings), cache_request(
+            view,
+            question.body,
+            question.tenant,
+            decision,
+            settings,
+            entry_model=question.models,
+            least_tier=least_tier(caller, decision, policy),
+            encoder_version=self._encoder_version(settings),
+        )
 
     def _encoder_version(self, policy: CachePolicy) -> str:
         """Version of the encoder that vectors are from; none while it is not loaded, when only the same text is
@@ -198,9 +220,11 @@ class Caching:
         task.add_done_callback(self._tasks.discard)
 
     async def _store(self, kept: _Kept, answer: Answer, record: DecisionRecord) -> None:
-        model = self.model_of(record.deployment) or record.model_group
+        model = self.deployed.model_of(record.deployment) if self.deployed is not None else None
         tokens = record.tokens
-        stored = Stored(payload_of(answer.text), model, Tier(record.tier), tokens.input, tokens.output)
+        stored = Stored(
+            payload_of(answer.text), model or record.model_group, Tier(record.tier), tokens.input, tokens.output
+        )
         try:
             _, refusal = await kept.cache.store(kept.request, stored, kept.looked.lookup.vector)
         except Exception:

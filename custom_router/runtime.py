@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
+
 from custom_router import metrics
 from custom_router.caching import Caching
 from custom_router.causes import Cause
@@ -32,6 +34,9 @@ from custom_router.tiers import TIERS, Tier
 
 logger = logging.getLogger(__name__)
 
+RECENT = 2_000
+"""Finished requests remembered, for feedback on them."""
+
 
 class Runtime:
     """Begins requests, gives their headers, ends them. One per process."""
@@ -42,6 +47,8 @@ class Runtime:
         self.pending = PendingRecords()
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
         self.caching = Caching(engine)
+        self.recent: LRUCache[str, DecisionRecord] = LRUCache(RECENT)
+        """Records lately finished, by request id."""
 
     @classmethod
     def serve(cls, policy_path: str | Path, accept: Callable[[Policy], None] = lambda policy: None) -> Runtime:
@@ -206,6 +213,7 @@ class Runtime:
         if record.cost.frontier_baseline is not None:
             metrics.BASELINE_COST.inc(record.cost.frontier_baseline)
         self.sink.write(record)
+        self.recent[record.request_id] = record
 
     def health(self) -> dict[str, Any]:
         """State of every part, for `/router/health`. `status` is `ok` or `degraded`."""

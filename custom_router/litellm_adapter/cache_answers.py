@@ -34,7 +34,7 @@ class CacheAnswers:
     def __init__(self, desk: TicketDesk) -> None:
         self._desk = desk
         self._caching = desk.runtime.caching
-        self._caching.model_of = desk.deployments.model_of
+        self._caching.deployed = desk.deployments
 
     def question(self, data: Mapping[str, Any], user: Any, expected: Expectations, facts: TierFacts) -> Question:
         """A request as the cache needs it: as it goes upstream, whatever other hooks made of it; its tenant as LiteLLM

@@ -118,6 +118,10 @@ class DeploymentTable:
         deployment = self.by_id(model_id)
         return deployment.model if deployment is not None else None
 
+    def models(self, tiers: Tiers) -> str:
+        """The models behind the tiers."""
+        return self.tier_facts(tiers).models
+
     def logprobs_of(self, model_id: object) -> frozenset[str]:
         """Which of `logprobs` and `top_logprobs` a deployment takes; empty for one that takes neither.
 

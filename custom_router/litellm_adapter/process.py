@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from custom_router.cache_routes import build_cache_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.routes import build_routes
@@ -49,7 +50,19 @@ def _mount_routes(runtime: Runtime) -> None:
         if user.user_role not in (LitellmUserRoles.PROXY_ADMIN, LitellmUserRoles.PROXY_ADMIN_VIEW_ONLY):
             raise HTTPException(403, "this route needs the proxy's admin key")
 
+    async def may_change(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> None:  # noqa: B008
+        if user.user_role != LitellmUserRoles.PROXY_ADMIN:
+            raise HTTPException(403, "this route needs the proxy's admin key")
+
+    async def caller_key(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> str | None:  # noqa: B008
+        if user.user_role == LitellmUserRoles.PROXY_ADMIN:
+            return None
+        if not user.token:
+            raise HTTPException(403, "this route needs a virtual key")
+        return str(user.token)
+
     app.include_router(build_routes(runtime, admin_only))
+    app.include_router(build_cache_routes(runtime, admin_only, may_change, caller_key))
 
 
 def _close(runtime: Runtime) -> None:

@@ -168,3 +168,27 @@ def gate(gate_proxy: Any) -> Any:
     gate_proxy.record(gate_proxy.ask("chat", "A sure one?"))
     gate_proxy.simulator.post("/_sim/log/reset")
     return gate_proxy
+
+
+@pytest.fixture(scope="session")
+def cache_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The gate's proxy with the cache on."""
+    from tests.e2e.cache_stack import CacheProxy, cache_policy, cache_replay
+    from tests.e2e.gate_stack import GateStack, gate_config
+
+    work = tmp_path_factory.mktemp("cache")
+    replay = cache_replay(work / "replay.jsonl")
+    with GateStack(gate_config(work), cache_policy(work), work, latency_scale=0.0, replay=replay) as stack:
+        proxy = CacheProxy(stack)
+        proxy.send("chat", "Load the encoder, please.")  # nothing but the cache needs it here
+        wait_until(lambda: proxy.health()["encoder"]["state"] == "ready", 60)
+        yield proxy
+
+
+@pytest.fixture
+def cache(cache_proxy: Any) -> Any:
+    """The cache's proxy with every provider up, nothing stored and the simulator's log empty."""
+    cache_proxy.reset()
+    cache_proxy.idle()
+    cache_proxy.drop()
+    return cache_proxy
