@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib import resources
 from typing import Any
 
+import yaml
+
+from custom_router.domains.patterns import compile_pattern
+from custom_router.domains.text import normalise, spaced_once
+from custom_router.domains.words import WholeWords
 from custom_router.policy.cache import CachePolicy
 from custom_router.request import RequestView
 
@@ -61,6 +69,30 @@ READ_LIMIT = 32_000
 """Characters of a question; a longer one is hardly asked twice."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What makes a text personal or time-dependent, compiled."""
+
+    personal: WholeWords
+    general: WholeWords
+    time: WholeWords
+    identifiers: tuple[Any, ...]
+
+    @classmethod
+    @cache
+    def shipped(cls) -> _Words:
+        file = resources.files("custom_router.cache") / "words" / "eligibility.yaml"
+        fields = yaml.safe_load(file.read_text(encoding="utf-8"))
+        identifiers = tuple(compile_pattern(pattern) for pattern in fields.pop("identifiers"))
+
+        def words(kind: str) -> WholeWords:
+            return WholeWords(
+                [spaced_once(normalise(entry)) for language in fields.values() for entry in language[kind]], ()
+            )
+
+        return cls(words("personal"), words("general"), words("time"), identifiers)
+
+
 def ineligible_body(view: RequestView, body: Mapping[str, Any], policy: CachePolicy) -> Ineligible | None:
     """Why the request takes no part, its words apart; None where it does."""
     if view.malformed:
@@ -79,10 +111,19 @@ def ineligible_body(view: RequestView, body: Mapping[str, Any], policy: CachePol
     return None
 
 
-def ineligible_text(text: str, language: str, policy: CachePolicy) -> Ineligible | None:
+def ineligible_text(text: str, policy: CachePolicy) -> Ineligible | None:
     """Why a question with these words takes no part; None where it does."""
     if len(text) > READ_LIMIT:
         return Ineligible.TOO_LONG
     if not text.strip():
         return Ineligible.UNREADABLE
+    words = _Words.shipped()
+    read = spaced_once(normalise(text))
+    if not policy.personal:
+        if any(pattern.search(text) for pattern in words.identifiers):
+            return Ineligible.PERSONAL
+        if words.personal.find(read)[0] is not None and words.general.find(read)[0] is None:
+            return Ineligible.PERSONAL
+    if not policy.time_dependent and words.time.find(read)[0] is not None:
+        return Ineligible.TIME_DEPENDENT
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -54,6 +54,7 @@ class CacheRequest:
     semantic: bool
     namespace: str
     policy_version: str
+    encoder_version: str = ""
     refused: Ineligible | None = None
 
 
@@ -114,7 +115,8 @@ def cache_request(
     domain = decision.domain.name if decision.domain else None
 
     def refuse(reason: Ineligible) -> CacheRequest:
-        return CacheRequest("", "", "", "", language, domain, False, policy.namespace, decision.policy_version, reason)
+        blank = CacheRequest("", "", "", "", language, domain, False, policy.namespace, decision.policy_version)
+        return replace(blank, refused=reason)
 
     if not policy.enabled:
         return refuse(Ineligible.DISABLED)
@@ -130,7 +132,7 @@ def cache_request(
     if split is None:
         return refuse(Ineligible.UNREADABLE)
     text, around = split
-    if (reason := ineligible_text(text, language, policy)) is not None:
+    if (reason := ineligible_text(text, policy)) is not None:
         return refuse(reason)
     try:
         rest = orjson.dumps(around, option=orjson.OPT_SORT_KEYS)
@@ -151,6 +153,7 @@ def cache_request(
         semantic=policy.semantic and policy.store_text and view.bounded == text.strip(),
         namespace=policy.namespace,
         policy_version=decision.policy_version,
+        encoder_version=encoder_version,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from custom_router.cache.base import Answer, CacheStore, Entry, Kind, Lookup, Selector, Status, StoreFailed
 from custom_router.cache.eligible import Ineligible
-from custom_router.cache.equivalence import equivalent
+from custom_router.cache.equivalence import Equivalence
 from custom_router.cache.flights import Flights
 from custom_router.cache.key import CacheRequest
 from custom_router.causes import Cause
@@ -27,13 +27,19 @@ class SemanticCache:
     """Looks up, stores and invalidates answers. Its own failures are causes in what it returns, never exceptions."""
 
     def __init__(
-        self, store: CacheStore, encode: Encode, policy: CachePolicy, clock: Callable[[], float] = time.time
+        self,
+        store: CacheStore,
+        encode: Encode,
+        policy: CachePolicy,
+        clock: Callable[[], float] = time.time,
+        equivalence: Callable[[str], Equivalence] = Equivalence.shipped,
     ) -> None:
-        """`clock` gives seconds since the epoch."""
+        """`clock` gives seconds since the epoch, `equivalence` the judge for an encoder version."""
         self.store_ = store
         self.policy = policy
         self._encode = encode
         self._clock = clock
+        self._equivalence = equivalence
         self._flights = Flights()
 
     async def lookup(self, request: CacheRequest, vector: Vector | None = None) -> Lookup:
@@ -69,9 +75,12 @@ class SemanticCache:
             return Lookup(Status.MISS, causes=(failure.cause,))
 
     async def _search(self, request: CacheRequest, vector: Vector) -> Lookup:
+        equivalence = self._equivalence(request.encoder_version)
         refused: Lookup | None = None
         for near in await self.store_.nearest(request.partition, vector, NEIGHBOURS):
-            verdict = equivalent(near.text, request.text, near.similarity, request.language, self.policy.max_error)
+            verdict = equivalence.judge(
+                near.text, request.text, near.similarity, request.language, self.policy.max_error
+            )
             if verdict.guard is None:
                 entry = await self.store_.get(request.partition, near.id)
                 if entry is not None:

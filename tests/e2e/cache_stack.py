@@ -11,20 +11,22 @@ import httpx
 import yaml
 
 from tests.e2e.conftest import wait_until
-from tests.e2e.gate_stack import FRONTIER, MEDIUM, SIMPLE, SURE, GateProxy, gate_policy, request_of, write_replay
+from tests.e2e.gate_stack import FRONTIER, MEDIUM, SIMPLE, SURE, GateProxy, gate_policy, write_replay
 
 CALLS = ("chat", "completion", "responses", "messages")
 ASKED = "How do I boil an egg?"
+FRANCE = "What is the capital of France?"
 SAID = " ".join(f"Minute {n}: the water at {60 + n} degrees has moved {n * n} drops over the rim." for n in range(40))
 
 
 def cache_replay(path: Path) -> Path:
-    """The gate's recorded answers, and a long sure one to `ASKED`."""
+    """The gate's recorded answers, a long sure one to `ASKED`, and a short sure one to `FRANCE`."""
     write_replay(path)
     with path.open("a", encoding="utf-8") as out:
         for model in (*SIMPLE, *MEDIUM, *FRONTIER):
-            row = {"prompt": ASKED, "model": model, "answer": SAID, "logprobs": SURE, "finish_reason": None}
-            out.write(json.dumps(row) + "\n")
+            for prompt, answer in ((ASKED, SAID), (FRANCE, "Paris is the capital of France.")):
+                row = {"prompt": prompt, "model": model, "answer": answer, "logprobs": SURE, "finish_reason": None}
+                out.write(json.dumps(row) + "\n")
     return path
 
 
@@ -106,6 +108,3 @@ def usage_of(kind: str, response: httpx.Response) -> tuple[int, int]:
         ("prompt_tokens", "completion_tokens") if kind in ("chat", "completion") else ("input_tokens", "output_tokens")
     )
     return usage[names[0]], usage[names[1]]
-
-
-__all__ = ["ASKED", "CALLS", "SAID", "CacheProxy", "cache_of", "cache_policy", "cache_replay", "request_of", "text_of"]
