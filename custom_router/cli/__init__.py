@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from custom_router.cli import check, encoder, explain, fit_gate, gate, init, profiles, route, schema
+from custom_router.cli import cache, check, encoder, explain, fit_gate, gate, init, profiles, route, schema
 
 app = typer.Typer(
     name="tier-router",
@@ -32,6 +32,7 @@ app.command("gate")(gate.gate)
 app.command("fit-gate")(fit_gate.fit_gate)
 app.command("profiles")(profiles.profiles)
 app.command("schema")(schema.schema)
+app.add_typer(cache.app, name="cache")
 app.add_typer(encoder.app, name="encoder")
 
 
