@@ -18,6 +18,8 @@ from custom_router.feedback import FeedbackDesk, NotYours
 from custom_router.runtime import Runtime
 from custom_router.tiers import Tier
 
+FEEDBACK = "/router/feedback"
+"""The one route for everybody's key."""
 WARM_LIMIT = 200
 """Pairs in one request."""
 
@@ -128,7 +130,7 @@ def build_cache_routes(
             warmed = await control.warm(given.pairs, CacheTenant(given.key, given.team, given.org), given.tier)
         return {"kept": warmed.kept, "refused": dict(warmed.refused)}
 
-    @routes.post("/feedback")
+    @routes.post(FEEDBACK.removeprefix("/router"))
     async def feedback(given: Feedback, key: str | None = Depends(caller_key)) -> dict[str, Any]:
         """What a caller thinks of the answer to one of its own requests."""
         try:
