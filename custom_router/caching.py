@@ -16,10 +16,10 @@ from cachetools import LRUCache
 
 from custom_router import metrics
 from custom_router.cache.base import Answer as Stored
-from custom_router.cache.base import CacheStore, Lookup, Status
+from custom_router.cache.base import Lookup, Status
 from custom_router.cache.key import CacheRequest, cache_request
-from custom_router.cache.memory import MemoryStore
 from custom_router.cache.semantic import SemanticCache
+from custom_router.cache.stores import open_store
 from custom_router.cacheable import kept_away, least_tier, not_accepted, unfit
 from custom_router.causes import Cause
 from custom_router.classify.base import Vector
@@ -258,7 +258,3 @@ class Caching:
 
 def _store_settings(policy: CachePolicy) -> tuple[object, ...]:
     return policy.entries, policy.entries_per_tenant, policy.file, policy.redis
-
-
-def open_store(policy: CachePolicy) -> CacheStore:
-    return MemoryStore(entries=policy.entries, entries_per_tenant=policy.entries_per_tenant)

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from custom_router.cache import snapshot
 from custom_router.cache.base import Entry, Neighbour, Selector
 from custom_router.cache.vectors import VectorTable
 from custom_router.classify.base import Vector
 
+logger = logging.getLogger(__name__)
+
+SAVED_EVERY_S = 60.0
+
 
 class MemoryStore:
-    """The default `CacheStore`. For one event loop; `clock` gives seconds since the epoch."""
+    """The default `CacheStore`. For one event loop.
 
-    def __init__(self, *, entries: int, entries_per_tenant: int, clock: Callable[[], float] = time.time) -> None:
+    With a `file` it begins with what that holds, and writes it a minute after a change and at the end. `clock` gives
+    seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        entries: int,
+        entries_per_tenant: int,
+        file: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._capacity = entries
         self._share = entries_per_tenant
         self._clock = clock
@@ -22,6 +41,12 @@ class MemoryStore:
         self._tenants: dict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
         self._tables: dict[str, VectorTable] = {}
         self._evictions = 0
+        self._file = file
+        self._saving: asyncio.Task[None] | None = None
+        if file is not None:
+            for entry in snapshot.load(file):
+                if not entry.expired(clock()):
+                    self._add(entry)
 
     def holds(self, partition: str) -> bool:
         """Whether the partition has an entry with a vector."""
@@ -49,6 +74,10 @@ class MemoryStore:
 
     async def put(self, entry: Entry) -> None:
         """Store or replace an entry; the tenant's, then the cache's longest unused one makes room."""
+        self._add(entry)
+        self._save_later()
+
+    def _add(self, entry: Entry) -> None:
         self._remove(entry.id)
         self._entries[entry.id] = entry
         self._tenants[entry.tenant][entry.id] = None
@@ -65,6 +94,7 @@ class MemoryStore:
         picked = [entry.id for entry in self._entries.values() if selector.picks(entry, now)]
         for entry_id in picked:
             self._remove(entry_id)
+        self._save_later()
         return len(picked)
 
     async def find(self, selector: Selector, limit: int) -> list[Entry]:
@@ -83,7 +113,23 @@ class MemoryStore:
         }
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Write the file, if there is one."""
+        if self._file is not None:
+            await self._save(self._file)
+
+    def _save_later(self) -> None:
+        if self._file is not None and (self._saving is None or self._saving.done()):
+            self._saving = asyncio.get_running_loop().create_task(self._save_soon(self._file))
+
+    async def _save_soon(self, file: Path) -> None:
+        await asyncio.sleep(SAVED_EVERY_S)
+        await self._save(file)
+
+    async def _save(self, file: Path) -> None:
+        try:
+            await asyncio.to_thread(snapshot.save, file, list(self._entries.values()))
+        except OSError as error:
+            logger.warning("cache file %s was not written: %s", file, error.strerror or error)
 
     def _remove(self, entry_id: str) -> None:
         entry = self._entries.pop(entry_id, None)

@@ -83,7 +83,8 @@ class SemanticCache:
             )
             if verdict.guard is None:
                 entry = await self.store_.get(request.partition, near.id)
-                if entry is not None:
+                # The text that was judged, not what somebody put in its place meanwhile.
+                if entry is not None and entry.text == near.text:
                     return self._hit(entry, Kind.SEMANTIC, near.similarity, verdict.p_same, vector)
             elif refused is None:
                 refused = Lookup(

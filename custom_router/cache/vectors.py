@@ -18,6 +18,11 @@ class VectorTable:
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors; 0 before the first."""
+        return 0 if self._matrix is None else self._matrix.shape[1]
+
     def put(self, entry_id: str, vector: Vector) -> None:
         """Add or replace a vector, shape (d,)."""
         row = self._rows.get(entry_id)
@@ -44,7 +49,7 @@ class VectorTable:
     def nearest(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
         """At most `limit` ids and their cosines, most similar first."""
         count = len(self._ids)
-        if not count:
+        if not count or len(vector) != self.dimension:
             return []
         assert self._matrix is not None
         cosines = self._matrix[:count] @ vector
@@ -55,6 +60,8 @@ class VectorTable:
     def _reserve(self, rows: int, dimension: int) -> None:
         if self._matrix is None:
             self._matrix = np.empty((8, dimension), np.float32)
+        elif dimension != self.dimension:
+            raise ValueError(f"a vector of {dimension} dimensions among vectors of {self.dimension}")
         elif rows > len(self._matrix):
             grown = np.empty((len(self._matrix) * 2, dimension), np.float32)
             grown[: len(self._matrix)] = self._matrix

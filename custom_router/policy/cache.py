@@ -20,6 +20,11 @@ class CacheScope(StrEnum):
     GLOBAL = "global"
 
 
+_REDIS_SCHEMES = (
+    "redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://", "redis+sentinel://",
+    "rediss+sentinel://",
+)  # fmt: skip
+
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -33,6 +38,14 @@ class RedisPolicy(Section):
     """Milliseconds one operation may take before the request goes on without the cache."""
     prefix: str = Field(default="tier-router", min_length=1, pattern=r"^[A-Za-z0-9_.:-]+$")
     """First part of every key."""
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        if not value.startswith((*_REDIS_SCHEMES, "os.environ/")):
+            # Not the value itself, which may hold a password.
+            raise ValueError(f"begin it with one of {', '.join(_REDIS_SCHEMES)} or os.environ/")
+        return value
 
 
 class CachePolicy(Section):
