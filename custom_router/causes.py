@@ -61,6 +61,11 @@ class Cause(StrEnum):
     GATE_ESCALATION_TIMEOUT = "gate_escalation_timeout"
     GATE_ERROR = "gate_error"
     CLIENT_GONE = "client_gone"
+    CACHE_TIMEOUT = "cache_timeout"
+    CACHE_UNAVAILABLE = "cache_unavailable"
+    CACHE_BREAKER_OPEN = "cache_breaker_open"
+    CACHE_ERROR = "cache_error"
+    CACHE_LOST = "cache_lost"
 
 
 MEANING: dict[Cause, str] = {
@@ -117,4 +122,9 @@ MEANING: dict[Cause, str] = {
     Cause.GATE_ESCALATION_TIMEOUT: "the higher tier was too slow, so the cheap answer was delivered",
     Cause.GATE_ERROR: "an unexpected error while judging an answer; it was treated as one without a signal",
     Cause.CLIENT_GONE: "the client left while its answer was being judged or replaced",
+    Cause.CACHE_TIMEOUT: "the cache's store did not answer within its deadline; the request went on without it",
+    Cause.CACHE_UNAVAILABLE: "the cache's store could not be reached, or refused; the request went on without it",
+    Cause.CACHE_BREAKER_OPEN: "the cache's store failed repeatedly and is being left alone for a while",
+    Cause.CACHE_ERROR: "an unexpected error in the cache; the request went on without it",
+    Cause.CACHE_LOST: "the stored answer that was found could not be served, so a tier answered",
 }

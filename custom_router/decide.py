@@ -6,9 +6,10 @@ from custom_router.causes import Cause
 from custom_router.classify.base import Scores
 from custom_router.decision import Circumstances, Decision
 from custom_router.domains.base import DomainMatch
+from custom_router.policy.cache import CacheScope
 from custom_router.policy.caller import Caller
 from custom_router.policy.load import Policy
-from custom_router.policy.schema import CacheScope, Mode, PolicyDocument
+from custom_router.policy.schema import Mode, PolicyDocument
 from custom_router.request import RequestView
 from custom_router.signals import Signal
 from custom_router.tiers import TIERS, Tier, higher, lower
@@ -74,7 +75,7 @@ def decide(
         intent=scores.intent if scores else None,
         domain=domain,
         gate_bypass=bool(rule and rule.gate == "bypass") or caller.gate is False,
-        cache=min((caller.cache, rule.cache if rule else CacheScope.TEAM), key=_SCOPES.index),
+        cache=min((caller.cache, rule.cache if rule else caller.cache), key=_SCOPES.index),
         mode=document.mode,
         policy_version=policy.version,
     )

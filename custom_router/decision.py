@@ -9,7 +9,8 @@ from custom_router.causes import Cause
 from custom_router.classify.base import Scores
 from custom_router.classify.opinion import Opinion
 from custom_router.domains.base import DomainMatch
-from custom_router.policy.schema import CacheScope, Mode
+from custom_router.policy.cache import CacheScope
+from custom_router.policy.schema import Mode
 from custom_router.tiers import TIERS, Tier
 
 

@@ -14,6 +14,8 @@ from custom_router.tiers import TIERS, Tier
 
 ModelFacts = Callable[[str], Mapping[str, Any]]
 """LiteLLM model name → its entry in LiteLLM's price map; empty for a model it does not know."""
+CACHE_PROVIDER = "tier-router-cache"
+"""Name of the LiteLLM provider that answers with stored answers, at no cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ def _dollars(params: Mapping[str, Any], known: Mapping[str, Any], key: str) -> f
     return price if math.isfinite(price) and price >= 0 else None
 
 
+def cache_group(deployments: Iterable[Deployment]) -> str | None:
+    """The model group that serves stored answers; None where the configuration has none."""
+    return next((d.group for d in deployments if d.model.startswith(f"{CACHE_PROVIDER}/")), None)
+
+
 def of_tier(deployments: Iterable[Deployment], tiers: Tiers, tier: Tier) -> list[Deployment]:
     """The tier's deployments, first choice first."""
     return sorted((d for d in deployments if d.group == tiers[tier].model), key=lambda d: d.order)
@@ -117,3 +124,9 @@ def tier_prices(deployments: list[Deployment], tiers: Tiers) -> dict[Tier, Price
 def frontier_price(deployments: list[Deployment], tiers: Tiers) -> Price | None:
     """The price all-frontier traffic would have paid: the frontier's first priced deployment."""
     return tier_prices(deployments, tiers).get(Tier.FRONTIER)
+
+
+def tier_models(deployments: list[Deployment], tiers: Tiers) -> str:
+    """The models of every tier, the same text for the same models: an answer is given again only while they answer."""
+    named = (f"{tier.value}={','.join(sorted({d.model for d in of_tier(deployments, tiers, tier)}))}" for tier in TIERS)
+    return " ".join(named)

@@ -10,6 +10,7 @@ from custom_router.policy import Caller, Policy
 from custom_router.records.cost import Price
 from custom_router.records.record import Tenant, TokenFields
 from custom_router.request import RequestView
+from custom_router.tiers import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,18 @@ class Served:
     group: str
     deployment: str | None
     order: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An answer of the cache's as it is given, whichever of the four APIs asks. `tokens` are those of its first time,
+    `group` is the model group that gives it."""
+
+    text: str
+    tier: Tier
+    model: str
+    tokens: TokenFields
+    group: str
 
 
 @dataclass(frozen=True, slots=True)

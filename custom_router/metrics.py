@@ -53,6 +53,19 @@ GATE_HELD = Histogram(
     "tier_router_gate_held_seconds", "Time an answer waited for its verdict and, if replaced, for its replacement.",
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
 )  # fmt: skip
+CACHE_REQUESTS = Counter(
+    "tier_router_cache_requests_total", "Routed requests by what the cache did, and how a hit was recognised.",
+    ["status", "kind"],
+)  # fmt: skip
+CACHE_REFUSALS = Counter(
+    "tier_router_cache_refusals_total", "Why requests passed the cache by, and near questions were refused.", ["guard"]
+)
+CACHE_LOOKUP = Histogram(
+    "tier_router_cache_lookup_seconds", "Time a lookup took, embedding included; waiting for the same question apart.",
+    buckets=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
+)  # fmt: skip
+CACHE_STORED = Counter("tier_router_cache_stored_total", "Answers kept, or why one was not.", ["outcome"])
+CACHE_DROPPED = Counter("tier_router_cache_dropped_total", "Entries dropped on request, by what asked.", ["reason"])
 COST = Counter("tier_router_cost_usd_total", "What routed requests cost.", ["tier"])
 BASELINE_COST = Counter("tier_router_frontier_baseline_usd_total", "What the frontier would have cost for them.")
 POLICY_RELOAD_FAILURES = Counter("tier_router_policy_reload_failures_total", "Policy edits refused.")

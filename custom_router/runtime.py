@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
+
 from custom_router import metrics
+from custom_router.caching import Caching
 from custom_router.causes import Cause
 from custom_router.confidence.base import Expectations
 from custom_router.decision import Capability, Decision
@@ -22,23 +23,21 @@ from custom_router.gating import Calibrations, Gatekeeper, is_gated
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
+from custom_router.question import NOT_LOOKED, Question
 from custom_router.records.cost import Price, cost_of
 from custom_router.records.late import LateRecords
+from custom_router.records.opened import open_record
 from custom_router.records.pending import Pending, PendingRecords
-from custom_router.records.record import (
-    DecisionRecord,
-    DomainFields,
-    ExperimentFields,
-    OutcomeFields,
-    TokenFields,
-    logged_text,
-)
-from custom_router.records.scoring import opinion_of, score_fields
+from custom_router.records.record import CacheFields, DecisionRecord, OutcomeFields, TokenFields
+from custom_router.records.scoring import opinion_of
 from custom_router.records.sinks import JsonLinesSink, RecordSink
 from custom_router.request import RequestView
 from custom_router.tiers import TIERS, Tier
 
 logger = logging.getLogger(__name__)
+
+RECENT = 2_000
+"""Finished requests remembered, for feedback on them."""
 
 
 class Runtime:
@@ -50,6 +49,9 @@ class Runtime:
         self.pending = PendingRecords()
         self._late = LateRecords(self._write)
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
+        self.caching = Caching(engine)
+        self.recent: LRUCache[str, DecisionRecord] = LRUCache(RECENT)
+        """Records lately finished, by request id."""
 
     @classmethod
     def serve(cls, policy_path: str | Path, accept: Callable[[Policy], None] = lambda policy: None) -> Runtime:
@@ -85,12 +87,14 @@ class Runtime:
         prices: Mapping[Tier, Price] | None = None,
         expected: Expectations | None = None,
         repeatable: bool = True,
+        question: Question | None = None,
     ) -> tuple[str, Pending, Decision]:
         """Decide a request and hold its record. The token is what later events name it by. Never raises.
 
         `prices` tell whether a tier whose answers are often escalated is worth trying. `expected` is the form that the
         request demands of its answer, which the gate checks. `repeatable` is False for a request that leans on what
-        one provider remembers, which no other could answer.
+        one provider remembers, which no other could answer. `question` lets it be answered from the cache:
+        `pending.hit` is then the stored answer to give.
         """
         policy = self.engine.policy
         try:
@@ -106,19 +110,25 @@ class Runtime:
             logger.exception("decision failed; the default tier answers")
             metrics.STAGE_FAILURES.labels(Cause.ENGINE_ERROR.value).inc()
             decision = undecided(policy, caller)
-        record = _record(view, caller, arrival, decision)
+        looked = NOT_LOOKED
+        if question is not None:
+            looked = await self.caching.look(view, caller, decision, policy, question)
+        record = open_record(view, caller, arrival, decision)
         # Not the request's id, which its caller sees and could send back in the metadata of another request.
         token = secrets.token_hex(16)
         tiers = policy.document.tiers
         record.model_group = tiers[decision.served].model
-        overhead_s = time.perf_counter() - arrival.began
+        overhead_s = time.perf_counter() - arrival.began - looked.waited_s
         record.latency_ms = {**decision.latency_ms, "overhead": round(overhead_s * 1000, 3)}
-        pending = Pending(record, arrival.began, decision_headers(record), {tiers[t].model: t.value for t in TIERS})
+        looked.tell(record)
+        pending = Pending(record, arrival.began, {}, {tiers[t].model: t.value for t in TIERS}, hit=looked.hit)
         pending.opinion = opinion_of(decision)
-        if repeatable and is_gated(view, caller, decision, policy):
+        if pending.hit is None and repeatable and is_gated(view, caller, decision, policy):
             record.gate.mode = policy.document.gate.streaming if view.stream else "whole"
             pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
+        pending.headers = decision_headers(record)
         self.pending.put(token, pending)
+        self.caching.expect(token, looked, view, caller, policy)
         for lost in self.pending.expired():
             self._late.put(lost)
         metrics.OVERHEAD.observe(overhead_s)
@@ -161,6 +171,8 @@ class Runtime:
         record, ticket = pending.record, pending.ticket
         if ending.served is not None:
             _note_served(pending, ending.served)
+        if pending.hit is not None and ending.status == "ok":
+            ending = replace(ending, tokens=pending.hit.tokens, cost=0.0)
         record.tokens = (ticket.delivered_tokens if ticket else None) or ending.tokens or TokenFields()
         # Where the answer that took its place broke, the first one is still to be paid for.
         billed = ending if ending.status == "ok" else ticket.ending if ticket else None
@@ -180,6 +192,7 @@ class Runtime:
         # LiteLLM reports a failure before it asks for the failed response's headers.
         self.pending.remember_ended(token, decision_headers(record))
         self._late.put(pending)
+        self.caching.ended(token, record)
         return record
 
     def gate_closed(self, token: str) -> DecisionRecord | None:
@@ -205,6 +218,7 @@ class Runtime:
         if record.cost.frontier_baseline is not None:
             metrics.BASELINE_COST.inc(record.cost.frontier_baseline)
         self.sink.write(record)
+        self.recent[record.request_id] = record
 
     def health(self) -> dict[str, Any]:
         """State of every part, for `/router/health`. `status` is `ok` or `degraded`."""
@@ -227,12 +241,14 @@ class Runtime:
             },
             "encoder": {"state": encoder.state, "needed": needs_encoder, "error": encoder.error},
             "vllm": vllm,
+            "cache": self.caching.health(),
             "requests_under_way": len(self.pending),
         }
 
     def close(self) -> None:
         """Stop the threads and put every record on disk, requests without an end included."""
         self.engine.close()
+        self.caching.close()
         for pending in self.pending.drain():
             self._late.put(pending)
         self._late.drain()
@@ -256,6 +272,12 @@ def _note_served(pending: Pending, served: Served) -> None:
     record = pending.record
     if record.gate.escalated_to is not None:
         return  # LiteLLM knows the first answer's deployment, not the one's that took its place
+    if pending.hit is not None and served.group in pending.group_tier:
+        # What was to give the stored answer could not, so LiteLLM fell back to a tier.
+        pending.hit = None
+        record.tier = pending.group_tier[served.group]
+        record.cache = CacheFields("miss", guard="lost")
+        _add(record.causes, Cause.CACHE_LOST)
     record.deployment = served.deployment
     record.model_group = served.group
     tier = pending.group_tier.get(served.group, record.tier)
@@ -269,25 +291,3 @@ def _note_served(pending: Pending, served: Served) -> None:
 def _add(causes: list[str], cause: Cause) -> None:
     if cause.value not in causes:
         causes.append(cause.value)
-
-
-def _record(view: RequestView, caller: Caller, arrival: Arrival, decision: Decision) -> DecisionRecord:
-    domain = decision.domain
-    return DecisionRecord(
-        request_id=uuid.uuid4().hex,
-        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        policy_version=decision.policy_version,
-        entry_model=arrival.entry_model,
-        call_type=view.call_type.value,
-        stream=view.stream,
-        tenant=arrival.tenant,
-        mode=decision.mode.value,
-        litellm_call_id=arrival.litellm_call_id,
-        domain=DomainFields(domain.name, round(domain.score, 6), domain.rule) if domain else DomainFields(),
-        scores=score_fields(decision),
-        tier=decision.served.value,
-        decided_tier=decision.tier.value,
-        causes=[cause.value for cause in decision.causes],
-        experiment=ExperimentFields(caller.experiment),
-        text=logged_text(view.text, caller.log_text),
-    )

@@ -31,13 +31,13 @@ class PostCall(CustomLogger):
 
     async def async_post_call_success_hook(self, data: dict[str, Any], user_api_key_dict: Any, response: Any) -> Any:
         """Called for a whole response before the client gets it: the gate, which may put another in its place."""
-        return await _adapter.responses.answered(data, user_api_key_dict, response)
+        return await _adapter.answered(data, user_api_key_dict, response)
 
     async def async_post_call_streaming_iterator_hook(
         self, user_api_key_dict: Any, response: Any, request_data: dict[str, Any]
     ) -> AsyncIterator[Any]:
         """Called for a stream: the gate, which may hold it, replay it or put another in its place."""
-        async for event in _adapter.streams.stream(request_data, user_api_key_dict, response):
+        async for event in _adapter.stream(request_data, user_api_key_dict, response):
             yield event
 
     async def async_post_call_response_headers_hook(

@@ -34,8 +34,8 @@ gate: {enabled: false}
 """
 HEADERS = {
     "x-router-tier", "x-router-cause", "x-router-complexity", "x-router-confidence", "x-router-escalated",
-    "x-router-domain", "x-router-cache", "x-router-cache-id", "x-router-policy", "x-router-request-id",
-    "x-router-overhead-ms",
+    "x-router-domain", "x-router-cache", "x-router-cache-id", "x-router-cache-age", "x-router-policy",
+    "x-router-request-id", "x-router-overhead-ms",
 }  # fmt: skip
 VIEW = RequestView.from_chat({"messages": [{"role": "user", "content": "my number is 42"}], "stream": True})
 TENANT = Tenant(team="t", team_alias="Team", key_alias="k", key_hash="h")

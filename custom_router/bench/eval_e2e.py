@@ -74,9 +74,10 @@ def eval_e2e(
 
 
 def ungated_policy(out: Path) -> Path:
-    """The shipped policy without the gate: these rows hold no confidences, and simulated ones would mean nothing."""
+    """The shipped policy without the gate, since these rows hold no confidences and simulated ones would mean nothing,
+    and without the cache: the outcome wanted is the tier's."""
     document = yaml.safe_load((bundle_root() / POLICY).read_text(encoding="utf-8"))
-    return write_yaml(out / POLICY, {**document, "gate": {"enabled": False}})
+    return write_yaml(out / POLICY, {**document, "gate": {"enabled": False}, "cache": {"enabled": False}})
 
 
 def tier_prices(config: Path, policy: Path) -> dict[Tier, Price]:

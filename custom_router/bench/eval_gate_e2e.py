@@ -109,6 +109,8 @@ def build(out: Path, cascades: Sequence[Cascade], artifact: GateArtifact) -> Sta
     groups = {policy["tiers"][tier.value]["model"]: tier for tier in TIERS}
     replayed = []
     for entry in config["model_list"]:
+        if entry["model_name"] not in groups:
+            continue
         entry["model_info"] = {**(entry.get("model_info") or {}), "supports_logprobs": True}
         name = entry["litellm_params"]["model"].split("/", 1)[-1]
         for cascade in cascades:
@@ -122,6 +124,7 @@ def build(out: Path, cascades: Sequence[Cascade], artifact: GateArtifact) -> Sta
         "domains": {},
         "classifier": {"kind": "constant", "constant": 1.0},
         "gate": {"artifact": "gate.json", "escalate_to": "next"},
+        "cache": {"enabled": False},
     }
     for name, document in ((CONFIG, config), (POLICY, policy)):
         (out / name).write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -54,11 +54,13 @@ def unwind_on_terminate() -> None:
 def fleet(workdir: Path) -> Iterator[dict[Variant, Stack]]:
     """Start everything at latency 0 with the shipped configuration and policy. Raises `StackError`.
 
-    The gate judges every answer and replaces none: what a second call upstream takes is not the router's doing. Each
+    The gate judges every answer and replaces none: what a second call upstream takes is not the router's doing. The
+    cache is off, so that every request is answered upstream; `scripts/bench_cache` measures it by itself. Each
     proxy is one process with one worker, started by the same command.
     """
     config, policy, ungated = bundle_root() / CONFIG, workdir / POLICY, workdir / f"ungated_{POLICY}"
     shipped = yaml.safe_load((bundle_root() / POLICY).read_text(encoding="utf-8"))
+    shipped = {**shipped, "cache": {"enabled": False}}
     write_yaml(policy, {**shipped, "gate": {**shipped["gate"], "escalate_below": 0.0}})
     write_yaml(ungated, {**shipped, "gate": {**shipped["gate"], "enabled": False, "overrides": []}})
     document = Policy.load(policy).document

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from custom_router.check import domains, keys, prices, tiers, traffic
+from custom_router.check import cache, domains, keys, prices, tiers, traffic
 from custom_router.check.config import Config, parse_config
 from custom_router.check.finding import CheckFinding, Severity
 from custom_router.check.subject import Outside, Subject, is_deployment, list_deployments
@@ -26,6 +26,7 @@ _RULES: tuple[Callable[[Subject], Iterator[CheckFinding]], ...] = (
     traffic.fallbacks_upward,
     traffic.retries,
     traffic.callbacks,
+    cache.served,
     tiers.abilities,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from custom_router.cli import check, encoder, explain, fit_gate, gate, init, profiles, route, schema
+from custom_router.cli import cache, cache_match, check, encoder, explain, fit_gate, gate, init, profiles, route, schema
 
 app = typer.Typer(
     name="tier-router",
@@ -30,8 +30,10 @@ app.command("route")(route.route)
 app.command("explain")(explain.explain)
 app.command("gate")(gate.gate)
 app.command("fit-gate")(fit_gate.fit_gate)
+app.command("cache-match")(cache_match.cache_match)
 app.command("profiles")(profiles.profiles)
 app.command("schema")(schema.schema)
+app.add_typer(cache.app, name="cache")
 app.add_typer(encoder.app, name="encoder")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -67,33 +67,19 @@ def _prompt(text: str, policy: Path | None) -> Explanation:
 
 def _past(request: str, given: Path | None, records: Path | None) -> Explanation:
     from custom_router.cli.explanation import explain_record
+    from custom_router.records.find import find_in, segments_newest_first
 
     policy = open_policy(given)
     folder = records or Path(policy.document.records.directory)
     try:
-        segments = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
-        record = next((found for path in segments if (found := _find(path, request)) is not None), None)
+        segments = segments_newest_first(folder)
+        record = next((found for path in segments if (found := find_in(path, request)) is not None), None)
     except OSError as error:
         fail(f"{error.filename or folder}: {os_reason(error)}")
     if record is None:
         where = f"{len(segments)} record file{'' if len(segments) == 1 else 's'} in {folder}"
         fail(f"no request {request!r} in {where}; name the folder with --records if it is another")
     return explain_record(record, policy)
-
-
-def _find(segment: Path, request: str) -> dict[str, Any] | None:
-    needle = request.encode("utf-8", "surrogateescape")
-    with segment.open("rb") as lines:
-        for line in lines:
-            if needle not in line:
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError:  # the last line of a process that was killed while writing
-                continue
-            if isinstance(record, dict) and request in (record.get("request_id"), record.get("litellm_call_id")):
-                return record
-    return None
 
 
 def _print(found: Explanation) -> None:

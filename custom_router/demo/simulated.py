@@ -9,13 +9,16 @@ from typing import Any
 
 import yaml
 
-from custom_router.deployments import ModelFacts, read_deployments
+from custom_router.deployments import CACHE_PROVIDER, ModelFacts, read_deployments
 from custom_router.policy.schema import PolicyDocument
 from custom_router.simulator.config import ModelSpec, SimulatorConfig
 from custom_router.tiers import TIERS, Tier
 
 # Typical of hosted models in 2026: time to first token in ms, its spread, tokens a second.
 _SPEED = {Tier.SIMPLE: (120.0, 0.15, 400.0), Tier.MEDIUM: (200.0, 0.15, 250.0), Tier.FRONTIER: (400.0, 0.2, 150.0)}
+
+# A router of LiteLLM's own, and the cache's stored answers.
+_NO_PROVIDER = ("auto_router/", f"{CACHE_PROVIDER}/")
 
 
 def simulate_providers(config: Mapping[str, Any], simulator_url: str, facts: ModelFacts) -> dict[str, Any]:
@@ -27,8 +30,8 @@ def simulate_providers(config: Mapping[str, Any], simulator_url: str, facts: Mod
     changed: dict[str, Any] = deepcopy(dict(config))
     entries = changed.get("model_list") or []
     for entry, deployment in zip(entries, read_deployments(entries, facts), strict=True):
-        if deployment.model.startswith("auto_router/"):
-            continue  # a router of LiteLLM's own, no provider
+        if deployment.model.startswith(_NO_PROVIDER):
+            continue
         params = entry["litellm_params"]
         name = deployment.model.split("/", 1)[-1]
         hosted = deployment.model.startswith("hosted_vllm/")
@@ -47,6 +50,8 @@ def simulated_models(
     tier_of = {policy.tiers[tier].model: tier for tier in TIERS}
     models = {}
     for deployment in read_deployments(config.get("model_list") or [], facts):
+        if deployment.model.startswith(_NO_PROVIDER):
+            continue
         latency, sigma, speed = _SPEED[tier_of.get(deployment.group, Tier.FRONTIER)]
         models[deployment.model.split("/", 1)[-1]] = ModelSpec(
             latency_ms=latency, sigma=sigma, tokens_per_second=speed, vision=deployment.vision

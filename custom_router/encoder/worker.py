@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from cachetools import LRUCache
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
 
 from custom_router.causes import Cause
@@ -21,6 +22,8 @@ MAX_PENDING = 64
 FAILURES_TO_OPEN = 8
 OPEN_SECONDS = 5
 RELOAD_SECONDS = 30.0
+RECENT = 64
+"""Texts whose vectors are remembered."""
 
 
 class EncodingFailed(Exception):
@@ -54,6 +57,8 @@ class EncoderWorker:
         )
         # The breaker refuses calls only through what it decorates; its own `call` methods merely count.
         self._guarded = self._breaker(self._run)
+        # The decision and the cache ask for the same text, one after the other.
+        self._recent: LRUCache[str, Vector] = LRUCache(RECENT)
         self._pending = 0
         self._finished = 0
         self._lock = threading.Lock()
@@ -101,6 +106,8 @@ class EncoderWorker:
         if encoder is None:
             self.start()
             raise EncodingFailed(Cause.ENCODER_UNAVAILABLE)
+        if (known := self._recent.get(text)) is not None:
+            return known
         if deadline_s is not None and self._pending >= MAX_PENDING:
             raise EncodingFailed(Cause.ENCODER_BUSY)
         try:
@@ -112,6 +119,7 @@ class EncoderWorker:
         except RuntimeError as error:  # the encoder's, or the executor's when it has been shut down
             logger.warning("encoder failed: %s", error)
             raise EncodingFailed(Cause.ENCODER_UNAVAILABLE) from error
+        self._recent[text] = vector
         return vector
 
     async def _run(self, encoder: Encoder, text: str, deadline_s: float | None) -> Vector:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from typing import Any
 
 from custom_router.lifecycle import Arrival, Bill, Ending, Served
 from custom_router.litellm_adapter.answers import is_repeatable, read_expectations
+from custom_router.litellm_adapter.cache_answers import CacheAnswers
+from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
 from custom_router.litellm_adapter.reading import (
     TOKEN,
@@ -54,8 +56,10 @@ class LiteLLMAdapter:
         self._deployments = deployments or DeploymentTable()
         desk = TicketDesk(runtime, self._deployments)
         self.signals = SignalRequests(desk)
-        self.responses = ResponseGate(desk)
-        self.streams = StreamGate(desk)
+        self.stored_answers = StoredAnswers(runtime.pending)
+        self._responses = ResponseGate(desk)
+        self._streams = StreamGate(desk)
+        self._cache = CacheAnswers(desk)
 
     async def pre_call(
         self, data: MutableMapping[str, Any], user: Any, call_type: str
@@ -78,21 +82,27 @@ class LiteLLMAdapter:
             began=began,
         )
         facts = self._tier_facts()
+        expected = read_expectations(kind, data)
         token, pending, decision = await self.runtime.begin(
             view,
             caller,
             arrival,
             facts.capabilities,
             facts.prices,
-            read_expectations(kind, data),
+            expected,
             repeatable=is_repeatable(data),
+            question=self._cache.question(data, user, expected, facts),
         )
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
         for key in _CLIENT_FALLBACKS:
             data.pop(key, None)
         data["model"] = pending.record.model_group
-        if (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
+        if pending.hit is not None:
+            # Should the stored answer not be given after all, the best tier answers: no gate would judge a cheap one.
+            best = decision.served if caller.max_tier.rank < decision.served.rank else caller.max_tier
+            data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
+        elif (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
             data["fallbacks"] = allowed
             data["context_window_fallbacks"] = allowed
         self._mark(data, token, pending.record)
@@ -129,7 +139,17 @@ class LiteLLMAdapter:
         if token is None:
             return None
         headers = self.runtime.headers(token, self._served((call_info or {}).get("model_id")))
-        return self.streams.without_verdict(token, response, headers)
+        return self._streams.without_verdict(token, response, headers)
+
+    async def answered(self, data: Mapping[str, Any], user: Any, response: Any) -> Any:
+        """A whole response before the client gets it: the one to deliver in its place, or None."""
+        delivered = await self._responses.answered(data, user, response)
+        self._cache.whole(data, response if delivered is None else delivered)
+        return delivered
+
+    def stream(self, data: Mapping[str, Any], user: Any, response: Any) -> AsyncGenerator[Any, None]:
+        """The events to send to the client in place of those of a stream."""
+        return self._cache.stream(data, self._streams.stream(data, user, response))
 
     def succeeded(self, kwargs: Mapping[str, Any], began: Any) -> None:
         """A request was answered (a stream: to its end, or to where the client left): complete its record.

@@ -11,7 +11,15 @@ from typing import Any
 import litellm
 
 from custom_router.decision import NO_LIMITS, Capability
-from custom_router.deployments import Deployment, capabilities, frontier_price, read_deployments, tier_prices
+from custom_router.deployments import (
+    Deployment,
+    cache_group,
+    capabilities,
+    frontier_price,
+    read_deployments,
+    tier_models,
+    tier_prices,
+)
 from custom_router.policy import Finding, Policy, PolicyError
 from custom_router.policy.schema import Tiers
 from custom_router.records.cost import Price
@@ -33,11 +41,14 @@ def model_facts(model: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class TierFacts:
-    """What each tier's deployments can all take, the price of each tier's first one, and the frontier's if known."""
+    """What each tier's deployments can all take, the price of each tier's first one, and the frontier's if known; the
+    models behind the tiers; the group that serves stored answers, if there is one."""
 
     capabilities: Mapping[Tier, Capability]
     frontier_price: Price | None
     prices: Mapping[Tier, Price] = field(default_factory=dict)
+    models: str = ""
+    cache_group: str | None = None
 
 
 class DeploymentTable:
@@ -87,7 +98,13 @@ class DeploymentTable:
         if self._facts is None or self._facts[0] is not tiers:
             self._facts = (
                 tiers,
-                TierFacts(capabilities(known, tiers), frontier_price(known, tiers), tier_prices(known, tiers)),
+                TierFacts(
+                    capabilities(known, tiers),
+                    frontier_price(known, tiers),
+                    tier_prices(known, tiers),
+                    tier_models(known, tiers),
+                    cache_group(known),
+                ),
             )
         return self._facts[1]
 
@@ -95,6 +112,15 @@ class DeploymentTable:
         """The deployment that LiteLLM names by this id."""
         self.all()
         return self._by_id.get(model_id) if isinstance(model_id, str) else None
+
+    def model_of(self, model_id: object) -> str | None:
+        """The model of a deployment; None for one that is not known."""
+        deployment = self.by_id(model_id)
+        return deployment.model if deployment is not None else None
+
+    def models(self, tiers: Tiers) -> str:
+        """The models behind the tiers."""
+        return self.tier_facts(tiers).models
 
     def logprobs_of(self, model_id: object) -> frozenset[str]:
         """Which of `logprobs` and `top_logprobs` a deployment takes; empty for one that takes neither.

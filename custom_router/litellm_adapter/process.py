@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from custom_router.cache_routes import FEEDBACK, build_cache_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.routes import build_routes
@@ -41,7 +42,7 @@ def connect(hook_file: str) -> LiteLLMAdapter:
 
 def _mount_routes(runtime: Runtime) -> None:
     from fastapi import Depends, HTTPException
-    from litellm.proxy._types import LitellmUserRoles, UserAPIKeyAuth
+    from litellm.proxy._types import LiteLLMRoutes, LitellmUserRoles, UserAPIKeyAuth
     from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
     from litellm.proxy.proxy_server import app
 
@@ -49,7 +50,22 @@ def _mount_routes(runtime: Runtime) -> None:
         if user.user_role not in (LitellmUserRoles.PROXY_ADMIN, LitellmUserRoles.PROXY_ADMIN_VIEW_ONLY):
             raise HTTPException(403, "this route needs the proxy's admin key")
 
+    async def may_change(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> None:  # noqa: B008
+        if user.user_role != LitellmUserRoles.PROXY_ADMIN:
+            raise HTTPException(403, "this route needs the proxy's admin key")
+
+    async def caller_key(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> str | None:  # noqa: B008
+        if user.user_role == LitellmUserRoles.PROXY_ADMIN:
+            return None
+        if not user.token:
+            raise HTTPException(403, "this route needs a virtual key")
+        return str(user.token)
+
+    # LiteLLM lets a virtual key into no route that it does not know; this one looks for itself whose request is whose.
+    if FEEDBACK not in LiteLLMRoutes.self_managed_routes.value:
+        LiteLLMRoutes.self_managed_routes.value.append(FEEDBACK)
     app.include_router(build_routes(runtime, admin_only))
+    app.include_router(build_cache_routes(runtime, admin_only, may_change, caller_key))
 
 
 def _close(runtime: Runtime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -33,7 +33,7 @@ class StreamGate:
     def __init__(self, desk: TicketDesk) -> None:
         self._desk = desk
 
-    async def stream(self, data: Mapping[str, Any], user: Any, response: Any) -> AsyncIterator[Any]:
+    async def stream(self, data: Mapping[str, Any], user: Any, response: Any) -> AsyncGenerator[Any, None]:
         """The events to send to the client in place of those of `response`."""
         found = self._desk.ticket(data)
         if found is None:

@@ -1,10 +1,12 @@
 """The routing policy: schema, loading, caller limits, watching."""
 
+from custom_router.policy.cache import CachePolicy, CacheScope
 from custom_router.policy.caller import Caller, resolve_caller
 from custom_router.policy.load import Finding, Policy, PolicyError
-from custom_router.policy.schema import CacheScope, DomainPolicy, Mode, PolicyDocument, Rules
+from custom_router.policy.schema import DomainPolicy, Mode, PolicyDocument, Rules
 
 __all__ = [
+    "CachePolicy",
     "CacheScope",
     "Caller",
     "DomainPolicy",

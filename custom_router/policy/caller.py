@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from custom_router.causes import Cause
-from custom_router.policy.schema import CacheScope, CallerLimits, PolicyDocument
+from custom_router.policy.cache import CacheScope
+from custom_router.policy.schema import CallerLimits, PolicyDocument
 from custom_router.tiers import Tier, higher, lower
 
 _SCOPES = list(CacheScope)
 LogText = Literal["off", "redacted", "full"]
+CacheWish = Literal["bypass", "refresh", "no-store"]
+"""bypass: neither read nor stored; refresh: not read, but stored; no-store: read, but not stored."""
 _LOG_TEXT: list[LogText] = ["off", "redacted", "full"]
 
 
@@ -31,7 +34,7 @@ class Caller:
     team_alias: str | None = None
     header_tier: Tier | None = None
     header_domain: str | None = None
-    header_cache: Literal["bypass", "refresh", "no-store"] | None = None
+    header_cache: CacheWish | None = None
     causes: tuple[Cause, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -59,6 +62,7 @@ def resolve_caller(
     caller = Caller(
         max_tier=limits.max_tier,
         min_tier=limits.min_tier,
+        cache=policy.cache.scope,
         log_text=policy.records.log_text,
         team=team,
         team_alias=team_alias,
@@ -157,9 +161,19 @@ def _with_headers(caller: Caller, headers: Mapping[str, str], limits: CallerLimi
             changes["header_cache"] = cache
         else:
             invalid = True
+    elif "cache" in allowed and (asked := _cache_control(headers.get("cache-control", ""))) is not None:
+        changes["header_cache"] = asked
     if invalid:
         changes["causes"] = (*caller.causes, Cause.HEADER_INVALID)
     return replace(caller, **changes) if changes else caller
+
+
+def _cache_control(value: str) -> CacheWish | None:
+    """HTTP's own words for the same wishes; other directives say nothing here."""
+    directives = {directive.strip().lower() for directive in value.split(",")}
+    if {"no-cache", "no-store"} <= directives:
+        return "bypass"
+    return "refresh" if "no-cache" in directives else "no-store" if "no-store" in directives else None
 
 
 def _brief(value: object) -> str:

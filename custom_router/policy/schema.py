@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from custom_router.policy.cache import CachePolicy, CacheScope
 from custom_router.policy.classifier import ClassifierPolicy
 from custom_router.policy.gate import GatePolicy
 from custom_router.policy.intents import IntentPolicy, checked
@@ -21,14 +22,6 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
     SHADOW = "shadow"
     OFF = "off"
-
-
-class CacheScope(StrEnum):
-    """Who may share a stored answer. Ordered from narrowest to widest."""
-
-    OFF = "off"
-    PRIVATE = "private"
-    TEAM = "team"
 
 
 class TierPolicy(Section):
@@ -187,6 +180,7 @@ class PolicyDocument(Section):
     """Floors for kinds of request, and kinds of your own from examples. Names are lower-case and appear in records."""
     long_context: LongContext = LongContext()
     gate: GatePolicy = GatePolicy()
+    cache: CachePolicy = CachePolicy()
     domains: dict[str, DomainPolicy] = Field(default_factory=dict)
     """Traffic that must go to a tier whatever it costs. Names are lower-case and appear in records and headers."""
     conversations: ConversationPolicy = ConversationPolicy()
@@ -216,6 +210,8 @@ class PolicyDocument(Section):
         unknown = {o.domain for o in self.gate.overrides if o.domain is not None} - set(self.domains)
         if unknown:
             raise ValueError(f"gate.overrides: no domain {sorted(unknown)}; known: {sorted(self.domains)}")
+        if stray := set(self.cache.domain_ttl_minutes) - set(self.domains):
+            raise ValueError(f"cache.domain_ttl_minutes: no domain {sorted(stray)}; known: {sorted(self.domains)}")
         groups = {self.tiers[tier].model for tier in TIERS}
         if clash := groups & set(self.entry_models):
             raise ValueError(f"entry_models: {sorted(clash)} is a tier's model group; clients need another name")

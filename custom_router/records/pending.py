@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from custom_router.classify.opinion import Opinion
-from custom_router.lifecycle import GateTicket
+from custom_router.lifecycle import GateTicket, StoredAnswer
 from custom_router.records.record import DecisionRecord
 
 MAX_AGE_SECONDS = 1_800.0
@@ -32,6 +32,8 @@ class Pending:
     """What the gate knows of the request; None where its answer is not judged."""
     opinion: Opinion | None = None
     """What the vLLM classifier was asked; its answer may come after the decision."""
+    hit: StoredAnswer | None = None
+    """The stored answer to give; None where a tier is asked."""
 
 
 class PendingRecords:

@@ -60,7 +60,8 @@ class ScoreFields:
 
 @dataclass(slots=True)
 class CacheFields:
-    """What the semantic cache did."""
+    """What the cache did: `hit`, `miss` or `bypass`. `similarity`, `p_same` and `entry_id` tell of the entry found, at
+    a miss of the nearest one that was refused; `guard` says why it was, or why the cache was passed by."""
 
     status: str = "bypass"
     kind: str | None = None
@@ -68,6 +69,7 @@ class CacheFields:
     p_same: float | None = None
     entry_id: str | None = None
     guard: str | None = None
+    age_s: float | None = None
 
 
 @dataclass(slots=True)

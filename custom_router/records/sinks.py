@@ -21,6 +21,14 @@ FLUSH_SECONDS = 0.2
 _BATCH = 1_000
 
 
+class Storable(Protocol):
+    """What a line can be made of."""
+
+    def to_json(self) -> bytes:
+        """One line of JSON, without the line end. Never raises."""
+        ...
+
+
 class RecordSink(Protocol):
     """Takes finished records. `write` must not block and must not raise."""
 
@@ -43,23 +51,39 @@ class MemorySink:
 class JsonLinesSink:
     """Append-only JSON lines, one segment at a time per process, written by one thread from a bounded queue.
 
-    Segments are `decisions-<host>-<pid>-<time>.jsonl`; at `segment_bytes` the next one is begun, and of this
+    Segments are `<prefix>-<host>-<pid>-<time>.jsonl`; at `segment_bytes` the next one is begun, and of this
     process's closed ones only `keep` stay. A disk that is full, slow or missing costs records (counted by
     reason and logged once a minute), never a request.
     """
 
-    def __init__(self, directory: str | Path, *, segment_bytes: int, keep: int, queue_size: int) -> None:
+    def __init__(
+        self, directory: str | Path, *, segment_bytes: int, keep: int, queue_size: int, prefix: str = "decisions"
+    ) -> None:
         self.directory = Path(directory)
+        self._prefix = prefix
         self._segment_bytes = segment_bytes
         self._keep = keep
         self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(queue_size)
         self._file: BinaryIO | None = None
         self._closed: list[Path] = []
+        self._beside: list[JsonLinesSink] = []
         self._complained_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="tier-router-records", daemon=True)
         self._thread.start()
 
-    def write(self, record: DecisionRecord) -> None:
+    def beside(self, name: str) -> JsonLinesSink:
+        """A sink like this one for other lines, in a folder of that name within this one's."""
+        sink = JsonLinesSink(
+            self.directory / name,
+            segment_bytes=self._segment_bytes,
+            keep=self._keep,
+            queue_size=self._queue.maxsize,
+            prefix=name,
+        )
+        self._beside.append(sink)
+        return sink
+
+    def write(self, record: Storable) -> None:
         """Queue one record; drop and count it when the queue is full."""
         try:
             self._queue.put_nowait(record.to_json())
@@ -67,14 +91,15 @@ class JsonLinesSink:
             self._lost(1, "queue_full", f"more than {self._queue.maxsize} records wait for {self.directory}")
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Wait until everything queued so far is on disk; False when it did not happen in time."""
+        """Wait until everything queued so far, beside it too, is on disk; False when it did not happen in time."""
         done = threading.Event()
         deadline = time.monotonic() + timeout_s
         try:
             self._queue.put(done, timeout=timeout_s)
         except queue.Full:
             return False
-        return done.wait(max(0.0, deadline - time.monotonic()))
+        written = done.wait(max(0.0, deadline - time.monotonic()))
+        return all([written, *(sink.flush(max(0.0, deadline - time.monotonic())) for sink in self._beside)])
 
     @property
     def waiting(self) -> int:
@@ -116,7 +141,7 @@ class JsonLinesSink:
         if self._file is None:
             self.directory.mkdir(parents=True, exist_ok=True)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-            name = f"decisions-{socket.gethostname()}-{os.getpid()}-{stamp}.jsonl"
+            name = f"{self._prefix}-{socket.gethostname()}-{os.getpid()}-{stamp}.jsonl"
             self._file = (self.directory / name).open("ab")
         return self._file
 

@@ -75,6 +75,14 @@ CONFIG: dict[str, Any] = {
         _deployment("tier-medium", "gamma/mid", 2),
         _deployment("tier-frontier", "alpha/big", 1),
         _deployment("tier-frontier", "beta/big", 2),
+        {
+            "model_name": "cache-hit",
+            "litellm_params": {
+                "model": "tier-router-cache/stored-answer",
+                "input_cost_per_token": 0,
+                "output_cost_per_token": 0,
+            },
+        },
     ],
     "router_settings": {
         "model_group_alias": {"auto": "tier-frontier"},
@@ -82,7 +90,10 @@ CONFIG: dict[str, Any] = {
         "context_window_fallbacks": [{"tier-simple": ["tier-frontier"]}, {"tier-medium": ["tier-frontier"]}],
         "num_retries": 0,
     },
-    "litellm_settings": {"callbacks": ["hooks.pre_call.handler", "hooks.post_call.handler"]},
+    "litellm_settings": {
+        "custom_provider_map": [{"provider": "tier-router-cache", "custom_handler": "hooks.cache_hit.handler"}],
+        "callbacks": ["hooks.pre_call.handler", "hooks.post_call.handler"],
+    },
     "general_settings": {"master_key": "os.environ/MASTER"},
 }
 POLICY: dict[str, Any] = {
@@ -97,7 +108,7 @@ OUTSIDE = Outside(
     supported_params=SUPPORTED.get,
     environment=dict.fromkeys(("ALPHA_KEY", "BETA_KEY", "GAMMA_KEY", "MASTER"), "set"),
     today=TODAY,
-    hook_files={"pre_call.py", "post_call.py"},
+    hook_files={"pre_call.py", "post_call.py", "cache_hit.py"},
 )
 
 

@@ -48,7 +48,7 @@ def test_a_policy_error_keeps_its_place_and_the_config_is_still_checked(bundle: 
 @pytest.mark.parametrize("entry", ["text", None, {}, {"model_name": "x"}, {"model_name": "x", "litellm_params": {}}])
 def test_a_model_list_entry_of_another_shape(bundle: Bundle, entry: object) -> None:
     bundle.config["model_list"].append(entry)
-    assert (bundle.only().message, bundle.only().path) == ("is not a deployment", "model_list.6")
+    assert (bundle.only().message, bundle.only().path) == ("is not a deployment", "model_list.7")
 
 
 def test_a_key_given_twice_is_found_where_it_stands_again() -> None:

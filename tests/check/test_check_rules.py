@@ -159,7 +159,7 @@ def test_a_callback_that_is_not_registered(bundle: Bundle, left: str, lost: str)
 
 
 def test_a_registered_callback_without_its_file(bundle: Bundle) -> None:
-    bundle.know(hook_files={"pre_call.py"})
+    bundle.know(hook_files={"pre_call.py", "cache_hit.py"})
     assert "no hooks/post_call.py" in bundle.only().message
 
 
@@ -233,3 +233,34 @@ def test_retries_that_nobody_set_are_two(bundle: Bundle) -> None:
 def test_a_deployment_that_is_retried(bundle: Bundle, key: str) -> None:
     bundle.params(2)[key] = 1
     assert bundle.only().path == f"model_list.2.litellm_params.{key}"
+
+
+def test_a_cache_that_nothing_serves(bundle: Bundle) -> None:
+    del bundle.config["model_list"][-1]
+    finding = bundle.only()
+    assert (finding.severity, finding.path) == ("warning", "model_list")
+    assert "tier-router-cache/stored-answer" in finding.mend
+    bundle.policy["cache"] = {"enabled": False}
+    assert bundle.findings() == []
+
+
+@pytest.mark.parametrize("price", [None, 1e-6])
+def test_stored_answers_that_are_not_free(bundle: Bundle, price: float | None) -> None:
+    bundle.params(-1)["input_cost_per_token"] = price
+    finding = bundle.only()
+    assert finding.severity == "error"
+    assert "input_cost_per_token: 0" in finding.mend
+
+
+@pytest.mark.parametrize("given", [None, [], [{"provider": "tier-router-cache", "custom_handler": "other.handler"}]])
+def test_a_provider_of_stored_answers_that_is_not_ours(bundle: Bundle, given: object) -> None:
+    bundle.config["litellm_settings"]["custom_provider_map"] = given
+    finding = bundle.only()
+    assert finding.severity == "error"
+    assert finding.path.startswith("litellm_settings")
+    assert "hooks.cache_hit.handler" in finding.mend
+
+
+def test_a_provider_of_stored_answers_without_its_file(bundle: Bundle) -> None:
+    bundle.know(hook_files={"pre_call.py", "post_call.py"})
+    assert "hooks/cache_hit.py" in bundle.only().message

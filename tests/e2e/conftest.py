@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,10 +112,10 @@ def shipped_policy(tmp: Path, **changes: Any) -> Path:
 
 @pytest.fixture(scope="session")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """The shipped configuration and policy, simulated providers without latency."""
+    """The shipped configuration and policy, the cache apart, since tests ask the same again and look at what providers
+    were sent; simulated providers without latency."""
     work = tmp_path_factory.mktemp("proxy")
-    policy = work / "routing_policy.yaml"
-    shutil.copy(ROOT / "routing_policy.yaml", policy)
+    policy = shipped_policy(work, cache={"enabled": False})
     with Stack(quick_config(work), policy, work, latency_scale=0.0) as stack:
         yield Proxy(stack)
 
@@ -169,3 +168,27 @@ def gate(gate_proxy: Any) -> Any:
     gate_proxy.record(gate_proxy.ask("chat", "A sure one?"))
     gate_proxy.simulator.post("/_sim/log/reset")
     return gate_proxy
+
+
+@pytest.fixture(scope="session")
+def cache_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The gate's proxy with the cache on."""
+    from tests.e2e.cache_stack import CacheProxy, cache_policy, cache_replay
+    from tests.e2e.gate_stack import GateStack, gate_config
+
+    work = tmp_path_factory.mktemp("cache")
+    replay = cache_replay(work / "replay.jsonl")
+    with GateStack(gate_config(work), cache_policy(work), work, latency_scale=0.0, replay=replay) as stack:
+        proxy = CacheProxy(stack)
+        proxy.send("chat", "Load the encoder, please.")  # nothing but the cache needs it here
+        wait_until(lambda: proxy.health()["encoder"]["state"] == "ready", 60)
+        yield proxy
+
+
+@pytest.fixture
+def cache(cache_proxy: Any) -> Any:
+    """The cache's proxy with every provider up, nothing stored and the simulator's log empty."""
+    cache_proxy.reset()
+    cache_proxy.idle()
+    cache_proxy.drop()
+    return cache_proxy

@@ -13,8 +13,8 @@ from tests.e2e.conftest import Proxy
 
 HEADERS = {
     "x-router-tier", "x-router-cause", "x-router-complexity", "x-router-confidence", "x-router-escalated",
-    "x-router-domain", "x-router-cache", "x-router-cache-id", "x-router-policy", "x-router-request-id",
-    "x-router-overhead-ms",
+    "x-router-domain", "x-router-cache", "x-router-cache-id", "x-router-cache-age", "x-router-policy",
+    "x-router-request-id", "x-router-overhead-ms",
 }  # fmt: skip
 RECORD_KEYS = {
     "request_id", "time", "policy_version", "entry_model", "call_type", "stream", "tenant", "domain", "scores", "tier",

@@ -16,7 +16,7 @@ from custom_router.classify.base import Vector
 from custom_router.encoder import worker as module
 from custom_router.encoder.base import Encoder, EncoderUnavailable, Vectors
 from custom_router.encoder.fake import FakeEncoder
-from custom_router.encoder.worker import FAILURES_TO_OPEN, EncoderWorker, EncodingFailed
+from custom_router.encoder.worker import FAILURES_TO_OPEN, RECENT, EncoderWorker, EncodingFailed
 
 LONG = 30.0
 
@@ -190,13 +190,24 @@ async def test_whatever_the_encoder_raises_is_a_cause_and_opens_the_breaker(
 
 
 async def test_a_success_in_between_keeps_the_breaker_closed(worker: EncoderWorker, encoder: Gated) -> None:
-    for _ in range(3):
+    for turn in range(3):
         encoder.error = RuntimeError("x")
         for _ in range(FAILURES_TO_OPEN - 1):
             await cause(worker)
         encoder.error = None
-        await worker.encode("fine", LONG)
+        await worker.encode(f"fine {turn}", LONG)
     assert worker.state == "ready"
+
+
+async def test_a_text_is_encoded_once_and_remembered_a_while(worker: EncoderWorker, encoder: Gated) -> None:
+    first = await worker.encode("fine", LONG)
+    encoder.error = RuntimeError("x")
+    assert await worker.encode("fine", LONG) is first
+    assert await cause(worker) is Cause.ENCODER_UNAVAILABLE
+    encoder.error = None
+    for other in range(RECENT):
+        await worker.encode(f"other {other}", LONG)
+    assert await worker.encode("fine", LONG) is not first
 
 
 @pytest.mark.usefixtures("clock")

@@ -1,0 +1,179 @@
+"""The `CacheStore` seam, and what passes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from custom_router.causes import Cause
+from custom_router.classify.base import Vector
+from custom_router.tiers import Tier
+
+
+class Status(StrEnum):
+    """What the cache did for a request."""
+
+    HIT = "hit"
+    MISS = "miss"
+    BYPASS = "bypass"
+
+
+class Kind(StrEnum):
+    """How a stored answer was recognised."""
+
+    EXACT = "exact"
+    SEMANTIC = "semantic"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer worth giving again. `payload` is what serves it, in the server's own form (UTF-8 JSON)."""
+
+    payload: bytes
+    model: str
+    tier: Tier
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored answer. `id` is the SHA-256 (hex) of its partition and its question's canonical text.
+
+    `text` and `vector` are None where only the same text may be recognised. `created` is in seconds since the epoch.
+    """
+
+    id: str
+    partition: str
+    tenant: str
+    answer: Answer
+    created: float
+    ttl_s: float
+    namespace: str
+    policy_version: str
+    domain: str | None = None
+    text: str | None = None
+    vector: Vector | None = field(default=None, compare=False)
+
+    def expired(self, now: float) -> bool:
+        """Whether its time to live has passed."""
+        return now >= self.created + self.ttl_s
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A stored question near to the one asked, its cosine with it. Its answer is fetched by `get`."""
+
+    id: str
+    text: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which entries to drop or list: those for which every given condition holds. None given: all.
+
+    `tenant` is a label such as `team:support`. `like` picks the entries whose question has at least the cosine
+    `least_similarity` with a text; a store reads `vector`, which the cache fills in.
+    """
+
+    entry_id: str | None = None
+    tenant: str | None = None
+    older_than_s: float | None = None
+    tier: Tier | None = None
+    domain: str | None = None
+    model: str | None = None
+    namespace: str | None = None
+    policy_version: str | None = None
+    like: str | None = None
+    least_similarity: float = 0.9
+    vector: Vector | None = field(default=None, compare=False)
+
+    def picks(self, entry: Entry, now: float) -> bool:
+        """Whether every condition holds for `entry`."""
+        near = self.vector is None or (
+            entry.vector is not None and float(self.vector @ entry.vector) >= self.least_similarity
+        )
+        return (
+            near
+            and self.entry_id in (None, entry.id)
+            and self.tenant in (None, entry.tenant)
+            and (self.older_than_s is None or now - entry.created > self.older_than_s)
+            and self.tier in (None, entry.answer.tier)
+            and self.domain in (None, entry.domain)
+            and self.model in (None, entry.answer.model)
+            and self.namespace in (None, entry.namespace)
+            and self.policy_version in (None, entry.policy_version)
+        )
+
+
+class StoreFailed(Exception):
+    """The store could not answer in time, or at all. `cause` says why; the request goes on without the cache."""
+
+    def __init__(self, cause: Cause, detail: str = "") -> None:
+        super().__init__(detail or cause.value)
+        self.cause = cause
+
+
+class CacheStore(Protocol):
+    """Where entries live. Partitions never meet: each call but `drop` and `find` looks into one.
+
+    Every coroutine may raise `StoreFailed`, and keeps to its own deadline.
+    """
+
+    def holds(self, partition: str) -> bool:
+        """Whether the partition may have an entry with a vector: False spares the embedding."""
+        ...
+
+    async def get(self, partition: str, entry_id: str) -> Entry | None:
+        """The entry, if it is there and has not expired."""
+        ...
+
+    async def nearest(self, partition: str, vector: Vector, limit: int) -> Sequence[Neighbour]:
+        """At most `limit` questions, most similar first."""
+        ...
+
+    async def put(self, entry: Entry) -> None:
+        """Store or replace an entry."""
+        ...
+
+    async def drop(self, selector: Selector) -> int:
+        """Remove the entries picked, in every worker; their number."""
+        ...
+
+    async def find(self, selector: Selector, limit: int) -> list[Entry]:
+        """At most `limit` entries picked, newest first."""
+        ...
+
+    def stats(self) -> dict[str, int]:
+        """`entries`, `bytes`, `tenants`, `evictions`, and what else the store counts."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files, threads and connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the cache found for one request.
+
+    `entry` is there for a hit. At a miss, `similarity`, `p_same`, `entry_id` and `guard` tell of the nearest question
+    that was refused, if any; at a bypass, `guard` says why. `vector` is the question's, where it was computed: give it
+    to `store`. `causes` are failures of the cache's own, which cost the request nothing but its hit.
+    """
+
+    status: Status
+    kind: Kind | None = None
+    entry: Entry | None = None
+    similarity: float | None = None
+    p_same: float | None = None
+    entry_id: str | None = None
+    age_s: float | None = None
+    guard: str | None = None
+    vector: Vector | None = None
+    causes: tuple[Cause, ...] = ()
+    waited: bool = False
+    """Whether the request waited for the very same one, already under way."""

@@ -1,0 +1,134 @@
+"""Keeps a mirror like the Redis it mirrors: reads all entries once, then every change from the stream of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from custom_router.cache import codec
+from custom_router.cache.mirror import Known, Mirror
+from custom_router.cache.redis_keys import Keys
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 500
+
+
+class Follower:
+    """A task that follows the stream on a connection of its own; what breaks makes it begin anew.
+
+    A stream, not publish and subscribe, which loses what is said while nobody listens.
+    """
+
+    PATIENCE_S = 5.0
+    """Seconds without a reply after which the server counts as hung. It answers a waiting read every second."""
+    RETRY_S = 0.5
+
+    def __init__(self, connect: Callable[[], Any], keys: Keys, mirror: Mirror) -> None:
+        self._connect = connect
+        self._keys = keys
+        self._mirror = mirror
+        self._task: asyncio.Task[None] | None = None
+        self.following = False
+        self.resyncs = 0
+
+    def start(self) -> None:
+        """Begin in the running loop, unless it has begun there."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._follow(), name="tier-router-cache-follower")
+
+    async def close(self) -> None:
+        """Stop."""
+        task, self._task = self._task, None
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            client = self._connect()
+            try:
+                # The place in the stream first: what changes while all entries are read is read after them.
+                last = await self._last_event(client)
+                await self._read_all(client)
+                self.following = True
+                while True:
+                    last = await self._read_events(client, last)
+            except (RedisError, OSError, TimeoutError) as error:
+                if self.following or not self.resyncs:
+                    logger.warning("following the cache's changes in Redis: %s; trying again", type(error).__name__)
+            except Exception:
+                logger.exception("following the cache's changes in Redis failed; trying again")
+            finally:
+                self.following = False
+                await _closed(client)
+            await asyncio.sleep(self.RETRY_S)
+
+    async def _last_event(self, client: Any) -> bytes:
+        newest = await client.xrevrange(self._keys.events, count=1)
+        last: bytes = newest[0][0] if newest else b"0-0"
+        return last
+
+    async def _read_all(self, client: Any) -> None:
+        before = self._mirror.ids()
+        seen: set[str] = set()
+        batch: list[bytes] = []
+
+        async def read() -> None:
+            pipe = client.pipeline(transaction=False)
+            for key in batch:
+                pipe.hmget(key, [codec.HEAD, codec.VECTOR])
+            for head, vector in (v for v in await pipe.execute(raise_on_error=False) if isinstance(v, list)):
+                if (entry_id := self._take({codec.HEAD: head, codec.VECTOR: vector})) is not None:
+                    seen.add(entry_id)
+            batch.clear()
+
+        async for key in client.scan_iter(match=self._keys.entry("*"), count=_BATCH):
+            batch.append(key)
+            if len(batch) >= _BATCH:
+                await read()
+        if batch:
+            await read()
+        for gone in before - seen:
+            self._mirror.remove(gone)
+        self.resyncs += 1
+
+    async def _read_events(self, client: Any, last: bytes) -> bytes:
+        found = await client.xread({self._keys.events: last}, count=_BATCH, block=1000)
+        streams = found.items() if isinstance(found, Mapping) else found or ()
+        for _, given in streams:
+            # A newer protocol wraps the events of a stream in one more list.
+            events = given[0] if len(given) == 1 and given[0] and isinstance(given[0][0], list | tuple) else given
+            for event_id, fields in events:
+                last = event_id
+                gone = fields.get(b"gone")
+                if gone is not None:
+                    self._mirror.remove(gone.decode("ascii", "replace"))
+                elif codec.VECTOR in fields:
+                    self._take(fields)
+        return last
+
+    def _take(self, fields: Mapping[bytes, bytes | None]) -> str | None:
+        """Put an entry into the mirror; its id, or None for what is no entry that can be matched."""
+        if fields.get(codec.VECTOR) is None:
+            return None
+        try:
+            entry = codec.unpacked(fields, answer=False)
+        except codec.Unreadable as error:
+            logger.warning("a cache entry in Redis is not readable and is passed over: %s", error)
+            return None
+        if entry.vector is None or entry.text is None:
+            return None
+        self._mirror.put(entry.id, Known(entry.partition, entry.tenant, entry.text), entry.vector)
+        return entry.id
+
+
+async def _closed(client: Any) -> None:
+    try:
+        await client.aclose()
+    except (RedisError, OSError, RuntimeError):
+        logger.debug("closing the connection to Redis failed", exc_info=True)

@@ -1,0 +1,196 @@
+"""Entries in Redis, shared by all workers: hashes that expire are the truth, a stream tells every worker of changes.
+
+Any Redis from 6.2 on. The nearest questions are sought in this process's mirror and the answer is fetched from Redis,
+one round trip, which also settles whether it is still there: a mirror that lags costs a hit, never a wrong one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from custom_router.cache import codec
+from custom_router.cache.base import Entry, Neighbour, Selector
+from custom_router.cache.deadline import Guarded
+from custom_router.cache.follower import Follower
+from custom_router.cache.mirror import Mirror
+from custom_router.cache.redis_connect import connect
+from custom_router.cache.redis_keys import Keys
+from custom_router.classify.base import Vector
+from custom_router.policy.cache import CachePolicy, RedisPolicy
+
+logger = logging.getLogger(__name__)
+
+WRITE_DEADLINES = 10
+"""Deadlines that a write may take: no request waits for it."""
+SWEEP_S = 30.0
+"""Seconds that dropping or listing, which an administrator waits for, may take."""
+EVENTS = 100_000
+"""Changes that the stream keeps, about: a worker that misses more reads everything anew."""
+_SCANNED = 500
+
+
+class RedisStore:
+    """A `CacheStore` in Redis. For one event loop, in which its follower runs from the first call on."""
+
+    def __init__(self, policy: CachePolicy, settings: RedisPolicy, clock: Callable[[], float] = time.time) -> None:
+        """Not connected yet. Raises `BadRedisUrl`."""
+        self._policy = policy
+        self._clock = clock
+        self._deadline_s = settings.deadline_ms / 1000
+        self._keys = Keys(settings.prefix)
+        self._client: Any = connect(settings.url, self._deadline_s * WRITE_DEADLINES)
+        self._reading = Guarded(self._deadline_s)
+        # Apart, because a server that is full refuses what is new and still answers what it has.
+        self._writing = Guarded(self._deadline_s * WRITE_DEADLINES)
+        self._mirror = Mirror(policy.entries)
+        self._follower = Follower(lambda: connect(settings.url, Follower.PATIENCE_S), self._keys, self._mirror)
+        self._evictions = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the mirror follows the server's changes."""
+        return self._follower.following
+
+    def holds(self, partition: str) -> bool:
+        """Whether the mirror knows an entry of the partition."""
+        self._follower.start()
+        return self._mirror.holds(partition)
+
+    async def get(self, partition: str, entry_id: str) -> Entry | None:
+        """The entry, if it is there, unexpired and readable. Raises `StoreFailed`."""
+        self._follower.start()
+        key = self._keys.entry(entry_id)
+        head, answer = await self._reading.call(lambda: self._client.hmget(key, [codec.HEAD, codec.ANSWER]))
+        if head is None:
+            self._mirror.remove(entry_id)
+            return None
+        try:
+            entry = codec.unpacked({codec.HEAD: head, codec.ANSWER: answer})
+        except codec.Unreadable as error:
+            logger.warning("cache entry %s is not readable and is passed over: %s", entry_id, error)
+            self._mirror.remove(entry_id)
+            return None
+        if entry.id != entry_id or entry.partition != partition or entry.expired(self._clock()):
+            return None
+        return entry
+
+    async def nearest(self, partition: str, vector: Vector, limit: int) -> Sequence[Neighbour]:
+        """At most `limit` questions, most similar first, as far as the mirror knows."""
+        return self._mirror.nearest(partition, vector, limit)
+
+    async def put(self, entry: Entry) -> None:
+        """Store an entry and tell every worker; the tenant's soonest to expire make room. Raises `StoreFailed`."""
+        self._follower.start()
+        await self._writing.call(lambda: self._written(entry))
+
+    async def _written(self, entry: Entry) -> None:
+        keys, now = self._keys, self._clock()
+        tenant, everyone = keys.tenant(entry.tenant), keys.everyone
+        ttl_ms = max(1, int(entry.ttl_s * 1000))
+        fields = codec.packed(entry)
+        event = {b"id": entry.id.encode()}
+        if entry.vector is not None and entry.text is not None:
+            event |= {codec.HEAD: fields[codec.HEAD], codec.VECTOR: fields[codec.VECTOR]}
+        # One server runs all of it at once. A cluster has the keys in several places, and there only the order counts:
+        # the entry before the word of it.
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hset(keys.entry(entry.id), mapping=fields)
+        pipe.pexpire(keys.entry(entry.id), ttl_ms)
+        for index in (tenant, everyone):
+            pipe.zadd(index, {entry.id: entry.created + entry.ttl_s})
+            pipe.zremrangebyscore(index, 0, now)
+            pipe.zcard(index)
+        pipe.xadd(keys.events, event, maxlen=EVENTS, approximate=True)
+        replies = await pipe.execute()
+        for index, count, limit in (
+            (tenant, replies[4], self._policy.entries_per_tenant),
+            (everyone, replies[7], self._policy.entries),
+        ):
+            if count > limit:
+                crowded = await self._client.zpopmin(index, count - limit)
+                self._evictions += len(crowded)
+                await self._removed([id_.decode("ascii", "replace") for id_, _ in crowded])
+
+    async def drop(self, selector: Selector) -> int:
+        """Remove the entries picked, in every worker; their number. Raises `StoreFailed`."""
+        # Past the breaker, as below: an administrator is told what failed, and asks again.
+        return await Guarded(SWEEP_S).call(lambda: self._dropped(selector))
+
+    async def _dropped(self, selector: Selector) -> int:
+        picked = [entry.id async for entry in self._picked(selector)]
+        for at in range(0, len(picked), _SCANNED):
+            await self._removed(picked[at : at + _SCANNED])
+        return len(picked)
+
+    async def _removed(self, ids: Sequence[str]) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        for entry_id in ids:
+            pipe.delete(self._keys.entry(entry_id))
+            pipe.xadd(self._keys.events, {b"gone": entry_id.encode()}, maxlen=EVENTS, approximate=True)
+        await pipe.execute()
+        for entry_id in ids:
+            self._mirror.remove(entry_id)
+
+    async def find(self, selector: Selector, limit: int) -> list[Entry]:
+        """At most `limit` entries picked, newest first. Raises `StoreFailed`."""
+
+        async def found() -> list[Entry]:
+            entries = [entry async for entry in self._picked(selector, answers=True)]
+            return sorted(entries, key=lambda entry: -entry.created)[:limit]
+
+        return await Guarded(SWEEP_S).call(found)
+
+    async def _picked(self, selector: Selector, *, answers: bool = False) -> AsyncIterator[Entry]:
+        fields = [codec.HEAD, codec.VECTOR, *([codec.ANSWER] if answers else [])]
+        now = self._clock()
+        async for keys in self._batches(selector):
+            pipe = self._client.pipeline(transaction=False)
+            for key in keys:
+                pipe.hmget(key, fields)
+            for values in await pipe.execute(raise_on_error=False):
+                if not isinstance(values, list) or values[0] is None:
+                    continue
+                try:
+                    entry = codec.unpacked(dict(zip(fields, values, strict=True)), answer=answers)
+                except codec.Unreadable:
+                    continue
+                if not entry.expired(now) and selector.picks(entry, now):
+                    yield entry
+
+    async def _batches(self, selector: Selector) -> AsyncIterator[list[bytes]]:
+        if selector.entry_id is not None:
+            yield [self._keys.entry(selector.entry_id).encode()]
+            return
+        batch: list[bytes] = []
+        async for key in self._client.scan_iter(match=self._keys.entry("*"), count=_SCANNED):
+            batch.append(key)
+            if len(batch) >= _SCANNED:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def stats(self) -> dict[str, int]:
+        """Counts of what this worker knows: `entries` that can be matched by meaning, `tenants`, `evictions` it made,
+        `resyncs` of its mirror; `connected` and `breaker_open`, 1 or 0."""
+        return {
+            "entries": len(self._mirror),
+            "tenants": self._mirror.tenants(),
+            "evictions": self._evictions,
+            "resyncs": self._follower.resyncs,
+            "connected": int(self.connected),
+            "breaker_open": int(self._reading.open or self._writing.open),
+        }
+
+    async def close(self) -> None:
+        """Stop following and let go of the connections."""
+        await self._follower.close()
+        try:
+            await self._client.aclose()
+        except (RedisError, OSError, RuntimeError):  # the loop it was opened in may be over
+            logger.debug("closing the connection to Redis failed", exc_info=True)

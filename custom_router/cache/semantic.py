@@ -1,0 +1,160 @@
+"""The cache itself: exact match, nearest questions, proof that they mean the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from custom_router.cache.base import Answer, CacheStore, Entry, Kind, Lookup, Selector, Status, StoreFailed
+from custom_router.cache.eligible import Ineligible
+from custom_router.cache.equivalence import Equivalence
+from custom_router.cache.flights import Flights
+from custom_router.cache.key import CacheRequest
+from custom_router.causes import Cause
+from custom_router.classify.base import Vector
+from custom_router.encoder.worker import EncodingFailed
+from custom_router.policy.cache import CachePolicy
+
+NEIGHBOURS = 4
+"""Questions that are looked at. The right one is nearly always among the first; each further one is a chance to err."""
+
+Encode = Callable[[str], Awaitable[Vector]]
+"""A text's unit vector; raises `EncodingFailed`."""
+
+
+class SemanticCache:
+    """Looks up, stores and invalidates answers. Its own failures are causes in what it returns, never exceptions."""
+
+    def __init__(
+        self,
+        store: CacheStore,
+        encode: Encode,
+        policy: CachePolicy,
+        clock: Callable[[], float] = time.time,
+        equivalence: Callable[[str], Equivalence] = Equivalence.shipped,
+    ) -> None:
+        """`clock` gives seconds since the epoch, `equivalence` the judge for an encoder version."""
+        self.store_ = store
+        self.policy = policy
+        self._encode = encode
+        self._clock = clock
+        self._equivalence = equivalence
+        self._flights = Flights()
+
+    async def lookup(self, request: CacheRequest, vector: Vector | None = None) -> Lookup:
+        """The stored answer to the request, if there is one. `vector` is the question's, where it is known already.
+
+        After a miss the caller is under way for this question: it must `store` an answer or `abandon` the request,
+        because others who ask the same wait for it.
+        """
+        if request.refused is not None:
+            return Lookup(Status.BYPASS, guard=request.refused.value)
+        waited = False
+        while True:
+            found = await self._look(request, vector)
+            if found.status is Status.HIT or not self.policy.single_flight_s:
+                return replace(found, waited=waited)
+            if await self._flights.lead(request.entry_id, self.policy.single_flight_s):
+                return replace(found, waited=waited)
+            vector, waited = found.vector, True
+
+    async def _look(self, request: CacheRequest, vector: Vector | None) -> Lookup:
+        try:
+            entry = await self.store_.get(request.partition, request.entry_id)
+            if entry is not None:
+                return self._hit(entry, Kind.EXACT, 1.0, 1.0, vector)
+            if not request.semantic or not self.store_.holds(request.partition):
+                return Lookup(Status.MISS, vector=vector)
+            if vector is None:
+                vector = await self._encode(request.text.strip())
+            return await self._search(request, vector)
+        except StoreFailed as failure:
+            return Lookup(Status.MISS, vector=vector, causes=(failure.cause,))
+        except EncodingFailed as failure:
+            return Lookup(Status.MISS, causes=(failure.cause,))
+
+    async def _search(self, request: CacheRequest, vector: Vector) -> Lookup:
+        equivalence = self._equivalence(request.encoder_version)
+        refused: Lookup | None = None
+        for near in await self.store_.nearest(request.partition, vector, NEIGHBOURS):
+            verdict = equivalence.judge(
+                near.text, request.text, near.similarity, request.language, self.policy.max_error
+            )
+            if verdict.guard is None:
+                entry = await self.store_.get(request.partition, near.id)
+                # The text that was judged, not what somebody put in its place meanwhile.
+                if entry is not None and entry.text == near.text:
+                    return self._hit(entry, Kind.SEMANTIC, near.similarity, verdict.p_same, vector)
+            elif refused is None:
+                refused = Lookup(
+                    Status.MISS,
+                    similarity=near.similarity,
+                    p_same=verdict.p_same,
+                    entry_id=near.id,
+                    guard=verdict.guard,
+                    vector=vector,
+                )
+        return refused or Lookup(Status.MISS, vector=vector)
+
+    def _hit(self, entry: Entry, kind: Kind, similarity: float, p_same: float, vector: Vector | None) -> Lookup:
+        age = max(0.0, self._clock() - entry.created)
+        return Lookup(Status.HIT, kind, entry, similarity, p_same, entry.id, age, vector=vector)
+
+    async def store(
+        self, request: CacheRequest, answer: Answer, vector: Vector | None = None
+    ) -> tuple[str | None, Ineligible | Cause | None]:
+        """Keep an answer that was accepted: its entry's id, or why it was not kept. Ends the request's flight."""
+        try:
+            if request.refused is not None:
+                return None, request.refused
+            if len(answer.payload) > self.policy.answer_kb * 1024:
+                return None, Ineligible.ANSWER_TOO_LONG
+            if request.semantic and vector is None:
+                try:
+                    vector = await self._encode(request.text.strip())
+                except EncodingFailed:
+                    vector = None  # the same text will still be recognised
+            await self.store_.put(self._entry(request, answer, vector if request.semantic else None))
+        except StoreFailed as failure:
+            return None, failure.cause
+        finally:
+            self._flights.land(request.entry_id)
+        return request.entry_id, None
+
+    def abandon(self, request: CacheRequest) -> None:
+        """The request ended without an answer to keep; those who wait for it go on."""
+        self._flights.land(request.entry_id)
+
+    def _entry(self, request: CacheRequest, answer: Answer, vector: Vector | None) -> Entry:
+        minutes = self.policy.ttl_minutes
+        if request.domain is not None:
+            minutes = self.policy.domain_ttl_minutes.get(request.domain, minutes)
+        return Entry(
+            id=request.entry_id,
+            partition=request.partition,
+            tenant=request.tenant,
+            answer=answer,
+            created=self._clock(),
+            ttl_s=minutes * 60,
+            namespace=request.namespace,
+            policy_version=request.policy_version,
+            domain=request.domain,
+            text=request.text if self.policy.store_text else None,
+            vector=vector,
+        )
+
+    async def resolved(self, selector: Selector) -> Selector:
+        """The selector with the vector of its `like`. Raises `EncodingFailed`."""
+        if selector.like is None or selector.vector is not None:
+            return selector
+        return replace(selector, vector=await self._encode(selector.like.strip()))
+
+    async def invalidate(self, selector: Selector) -> int:
+        """Drop the entries picked, in every worker; their number. Raises `StoreFailed` and `EncodingFailed`: who
+        invalidates must know when it did not happen."""
+        return await self.store_.drop(await self.resolved(selector))
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        await self.store_.close()
