@@ -46,6 +46,8 @@ class VllmClient:
         self.settings = settings
         self.error: str | None = None
         self.ready = asyncio.Event()
+        self.probed = asyncio.Event()
+        """Set once the first canary has succeeded or failed."""
         self._ids: dict[Question, list[int]] = {}
         self._keeper: asyncio.Task[None] | None = None
         key = os.environ.get(API_KEY)
@@ -133,10 +135,12 @@ class VllmClient:
                     logger.error("vLLM classifier at %s is not usable: %s", self.settings.url, told)
                 self.error = told
                 self.ready.clear()
+                self.probed.set()
                 await asyncio.sleep(RETRY_S)
             else:
                 if not self.ready.is_set():
                     logger.info("vLLM classifier at %s gives label log probabilities", self.settings.url)
                 self.error = None
                 self.ready.set()
+                self.probed.set()
                 await asyncio.sleep(KEEP_WARM_S)
