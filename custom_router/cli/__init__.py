@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from custom_router.cli import check, encoder, explain, fit_gate, gate, init, profiles, route, schema
+from custom_router.cli import (
+    check,
+    encoder,
+    explain,
+    fit_gate,
+    gate,
+    init,
+    matrix,
+    model,
+    profiles,
+    route,
+    schema,
+    train,
+)
 
 app = typer.Typer(
     name="tier-router",
@@ -30,8 +43,11 @@ app.command("route")(route.route)
 app.command("explain")(explain.explain)
 app.command("gate")(gate.gate)
 app.command("fit-gate")(fit_gate.fit_gate)
+app.command("train")(train.train)
+app.command("matrix")(matrix.matrix)
 app.command("profiles")(profiles.profiles)
 app.command("schema")(schema.schema)
+app.add_typer(model.app, name="model")
 app.add_typer(encoder.app, name="encoder")
 
 

@@ -14,8 +14,8 @@ from custom_router.encoder import StaticEncoder
 from custom_router.learn.head_artifact import OOD_LIMIT, train
 from custom_router.learn.head_evaluation import HEADER, SourceResult, by_source, line, summary
 from custom_router.learn.head_training import prepare
-from custom_router.learn.matrix import Outcomes, read_outcomes
 from custom_router.learn.measures import recovery_curve
+from custom_router.learn.outcomes import Outcomes, read_outcomes
 from custom_router.learn.plain_prompts import PLAIN_PROMPTS, UNTYPICAL_PROMPTS
 from custom_router.learn.tier_mix import PROFILES, choose, mix, over_shuffle
 
