@@ -9,6 +9,7 @@ from custom_router.cli import (
     encoder,
     explain,
     fit_gate,
+    fit_rating,
     gate,
     init,
     matrix,
@@ -43,6 +44,7 @@ app.command("route")(route.route)
 app.command("explain")(explain.explain)
 app.command("gate")(gate.gate)
 app.command("fit-gate")(fit_gate.fit_gate)
+app.command("fit-rating")(fit_rating.fit_rating)
 app.command("train")(train.train)
 app.command("matrix")(matrix.matrix)
 app.command("profiles")(profiles.profiles)
