@@ -86,7 +86,7 @@ def _refers_back(text: str) -> bool:
 
 def stand(view: RequestView) -> Standing:
     """How the last turn stands to those before it."""
-    if view.malformed:
+    if view.malformed or not view.history:
         return Standing(TurnKind.NEW, view)
     looping = any(turn.role in ("tool", "function") for turn in view.history[len(view.history) - view.loop :])
     start = _before_loop(view) if view.loop else view
