@@ -157,7 +157,15 @@ def test_one_engine_serves_several_loops(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("url", "told"),
-    [("null", "needs vllm.url"), ("ftp://x", "must begin with http"), ("http://user:pw@x", "no user and no password")],
+    [
+        ("null", "needs vllm.url"),
+        ("ftp://x", "must begin with http"),
+        ("http://user:pw@x", "no user and no password"),
+        ("http://", "a scheme, a host"),
+        ("http://[x", "url"),
+        ("http://x:port", "url"),
+        ("http://x?key=1", "a scheme, a host"),
+    ],
 )
 def test_a_policy_without_a_usable_address_is_refused(tmp_path: Path, url: str, told: str) -> None:
     path = tmp_path / "policy.yaml"

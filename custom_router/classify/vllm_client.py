@@ -129,7 +129,7 @@ class VllmClient:
         while True:
             try:
                 await self.probe()
-            except (httpx.HTTPError, TimeoutError, UnusableReply) as error:
+            except Exception as error:  # noqa: BLE001 - a keeper that dies would leave the state as it was for ever
                 told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 if self.error != told:
                     logger.error("vLLM classifier at %s is not usable: %s", self.settings.url, told)
