@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from custom_router.classify.vllm_client import VllmClient
 from custom_router.classify.vllm_prompt import RATING, chat_body, classify_body
@@ -185,6 +186,18 @@ def test_without_vllm_the_script_says_what_to_install() -> None:
     run = subprocess.run([SCRIPT], env=environment, capture_output=True, text=True)
     assert run.returncode == 1
     assert "-m pip install 'vllm" in run.stderr
+
+
+def test_the_compose_service_has_the_scripts_flags() -> None:
+    compose = yaml.safe_load((SCRIPT.parents[1] / "deploy" / "classifier.compose.yaml").read_text(encoding="utf-8"))
+    script = " ".join(SCRIPT.read_text(encoding="utf-8").split())
+    flags = [flag.partition("=") for flag in compose["services"]["classifier"]["command"]]
+    for name, _, value in flags:
+        if name not in ("--model", "--port"):
+            assert f"{name} {value}".strip() in script, name
+    assert ("--model", "=", "${CLASSIFIER_MODEL:-Qwen/Qwen2.5-0.5B-Instruct}") in flags
+    assert "CLASSIFIER_MODEL:-Qwen/Qwen2.5-0.5B-Instruct}" in script
+    assert compose["services"]["classifier"]["ports"] == ["127.0.0.1:${PORT:-8001}:8001"]
 
 
 def test_the_proxy_never_imports_vllm() -> None:
