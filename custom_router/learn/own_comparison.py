@@ -14,20 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from custom_router.classify.embedding import EmbeddingClassifier, Head
-from custom_router.domains.rules import DomainRules
 from custom_router.learn.measures import Estimate, apgr, ece
 from custom_router.learn.own_rows import Mask, OwnRows
 from custom_router.learn.own_training import Fitted, log_loss, without_source
+from custom_router.learn.tail import tail_slices
 from custom_router.policy import Policy
-from custom_router.signals import Signal
 
 Floats = npt.NDArray[np.float64]
 
 LEAST_ROWS = 50
 """A slice of fewer rows is not compared."""
-_RARE = 0.9
-_LONG_CHARS = 1_500
-_RULES_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -114,12 +110,8 @@ def _slices(rows: OwnRows, incumbent: EmbeddingClassifier, policy: Policy) -> It
         found = np.array([incumbent.intents.recognise(*view) or "unclear" for view in views])
         for intent in np.unique(found).tolist():
             yield f"intent: {intent}", found == intent
-    yield "tail: rare", np.array([incumbent.typicality.score(view, v) >= _RARE for view, v, _ in views], bool)
-    rules = [DomainRules.compile(name, one.rules) for name, one in policy.document.domains.items()]
-    at_stake = [any(rule.match(view.searched, _RULES_S) for rule in rules) for view, _, _ in views]
-    yield "tail: high stakes", np.array(at_stake, bool)
-    hard = {Signal.CODE, Signal.MATH}
-    yield "tail: hard", np.array([bool(hard & view.signals) or len(view.text) > _LONG_CHARS for view, _, _ in views])
+    for name, at in tail_slices(prompts, incumbent.typicality, policy):
+        yield f"tail: {name}", at
 
 
 def _measure(name: str, old: Floats, new: Floats, width: float) -> SliceResult:
