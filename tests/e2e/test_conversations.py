@@ -46,32 +46,37 @@ def ask(proxy: Proxy, api: str, question: str, steps: int) -> httpx.Response:
     )
 
 
+def answering_tier(record: dict[str, Any]) -> str:
+    """The tier decided, or the one whose answer the gate put in its place."""
+    return str(record["gate"]["escalated_to"] or record["decided_tier"])
+
+
 @pytest.mark.parametrize("api", ["chat", "responses", "messages"])
 @pytest.mark.parametrize("question", [EASY, HARD])
 def test_a_tool_loop_keeps_its_tier(fresh: Proxy, api: str, question: str) -> None:
     question = f"{question} Ask for {api}."
-    tiers, causes = [], []
+    answered = None
     for steps in range(4):
         response = ask(fresh, api, question, steps)
         assert response.status_code == 200, response.text
         record = fresh.records_of(response.headers["x-router-request-id"])[0]
-        tiers.append(record["decided_tier"])
-        causes.append(record["causes"])
-    assert len(set(tiers)) == 1
-    assert all("conversation_kept" in found for found in causes[1:])
-    assert "conversation_kept" not in causes[0]
+        assert ("conversation_kept" in record["causes"]) == (steps > 0)
+        assert answered in (None, record["decided_tier"])
+        answered = answering_tier(record)
 
 
 @pytest.mark.parametrize("question", [EASY, HARD])
 def test_confirmations_neither_drop_nor_raise_the_tier(fresh: Proxy, question: str) -> None:
     messages = [{"role": "user", "content": f"{question} Step by step."}]
     first = fresh.chat(messages=messages)
+    answered = answering_tier(fresh.records_of(first.headers["x-router-request-id"])[0])
     for word in ("yes", "ok, go on", "Danke, weiter!", "好的"):
         messages += [{"role": "assistant", "content": "Shall I go on?"}, {"role": "user", "content": word}]
         response = fresh.chat(messages=messages)
         record = fresh.records_of(response.headers["x-router-request-id"])[0]
-        assert record["decided_tier"] == fresh.records_of(first.headers["x-router-request-id"])[0]["decided_tier"]
+        assert record["decided_tier"] == answered
         assert "conversation_kept" in record["causes"], word
+        answered = answering_tier(record)
 
 
 def test_tricks_lower_nothing(fresh: Proxy) -> None:
