@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -28,12 +29,13 @@ logger = logging.getLogger(__name__)
 
 
 class Classification:
-    """Owns the models and the vLLM classifier. `encoder` is None until its owner has made it."""
+    """Owns the models, the vLLM classifier and the remembered readings; borrows the sentence encoder."""
 
     def __init__(self, encoder: EncoderWorker) -> None:
         self._encoder = encoder
         self._models: Models | None = None
         self._vllm: VllmClassifier | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._cache: tuple[tuple[object, int], ScoreCache] | None = None
 
     def use(self, models: Models) -> None:
@@ -41,9 +43,13 @@ class Classification:
         self._models = models
 
     def warm(self, policy: Policy) -> None:
-        """Load the policy's head here, in the caller's thread, if the models are there. Raises `HeadRefused`."""
+        """Load a new policy's head here, in the caller's thread, if the models are there, and have the serving loop
+        turn to its vLLM server. Raises `HeadRefused`."""
         if self._models is not None:
             self._models.heads.of(policy)
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has been closed
+                self._loop.call_soon_threadsafe(self._turn_to, policy)
 
     async def read(
         self,
@@ -134,20 +140,25 @@ class Classification:
         if held is None or held.settings != settings or held.loop is not loop:
             self._vllm = VllmClassifier(settings)
             if held is not None and held.loop is loop:
-                _closing.add(closing := asyncio.ensure_future(held.close()))
-                closing.add_done_callback(_closing.discard)
+                _close(held)
         assert self._vllm is not None
         return self._vllm
 
     def prepare(self, policy: Policy) -> None:
-        """Begin to probe the policy's vLLM server, if it has one and a loop is running here."""
-        settings = policy.document.classifier
+        """Serve in the loop that is running here, if one is: begin to probe the policy's vLLM server, if it has one."""
         try:
-            asyncio.get_running_loop()
+            self._loop = asyncio.get_running_loop()
         except RuntimeError:
             return
+        self._turn_to(policy)
+
+    def _turn_to(self, policy: Policy) -> None:
+        settings = policy.document.classifier
         if settings.asks_vllm:
             self._vllm_for(settings.vllm)
+        elif self._vllm is not None:
+            _close(self._vllm)
+            self._vllm = None
 
     def vllm_health(self, policy: Policy) -> dict[str, Any]:
         """State of the vLLM classifier for `/router/health`."""
@@ -163,6 +174,11 @@ class Classification:
 
 
 _closing: set[asyncio.Task[None]] = set()
+
+
+def _close(vllm: VllmClassifier) -> None:
+    _closing.add(closing := asyncio.ensure_future(vllm.close()))
+    closing.add_done_callback(_closing.discard)
 
 
 def needs_models(policy: Policy) -> bool:

@@ -34,21 +34,22 @@ class Conversations:
             known = self._reached.pop(fingerprint, None)
             self._reached[fingerprint] = higher(known, tier) if known else tier
 
-    def settled(self, fingerprint: str, asked: str) -> Tier | None:
-        """The tier that a turn of the conversation was given, by what it asked."""
+    def settled(self, turn: bytes) -> Tier | None:
+        """The tier that a turn was given, by its `turn_key`."""
         with self._lock:
-            return self._settled.get(_turn_key(fingerprint, asked))
+            return self._settled.get(turn)
 
-    def settle(self, fingerprint: str, asked: str, tier: Tier) -> None:
+    def settle(self, turn: bytes, tier: Tier) -> None:
         """Note the tier of a turn; the time to live begins anew."""
         with self._lock:
-            self._settled[_turn_key(fingerprint, asked)] = tier
+            self._settled[turn] = tier
 
     def __len__(self) -> int:
         with self._lock:
             return len(self._reached)
 
 
-def _turn_key(fingerprint: str, asked: str) -> bytes:
+def turn_key(fingerprint: str, asked: str) -> bytes:
+    """Identify a turn of a conversation by what it asks (16 bytes)."""
     text = f"{fingerprint}\0{asked.strip()}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=16).digest()

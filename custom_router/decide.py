@@ -159,7 +159,8 @@ def _raise_by_policy(
         ladder.raise_to(around.floor, Cause.CONVERSATION_FLOOR)
     if around.followed is not None:
         ladder.raise_to(around.followed, Cause.CONVERSATION_FLOOR)
-    if ladder.tier in around.hopeless:
+    # Work under way keeps its model; where the gate replaces an answer, it goes on with that one's.
+    if around.kept is None and ladder.tier in around.hopeless:
         worth_trying = [tier for tier in TIERS[ladder.tier.rank :] if tier not in around.hopeless]
         ladder.raise_to(worth_trying[0] if worth_trying else Tier.FRONTIER, Cause.GATE_STRAIGHT_UP)
 

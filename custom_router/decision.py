@@ -90,3 +90,5 @@ class Decision:
     """What the request was recognised as asking for."""
     reading: Reading | None = None
     """How the scores came about; None where nothing was classified."""
+    turn: bytes = b""
+    """`conversations.turn_key` of what was asked: the tier that answers it in the end is remembered under it."""

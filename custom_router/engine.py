@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from custom_router.classification import Classification, needs_models, unheard
 from custom_router.classify.heads import accept as accept_head
-from custom_router.conversations import Conversations
+from custom_router.conversations import Conversations, turn_key
 from custom_router.decide import decide
 from custom_router.decision import NO_LIMITS, Capability, Circumstances, Decision, Reading
 from custom_router.domains.base import DomainMatch
@@ -141,9 +141,10 @@ class RouterEngine:
         decision = decide(view, reading.scores if reading else None, caller, installed.policy, around)
         # Not what shadow served: the default tier would then be every later turn's floor, and the record wrong.
         self.conversations.reach(fingerprint, decision.tier)
-        self.conversations.settle(fingerprint, standing.judged.text, decision.tier)
+        turn = turn_key(fingerprint, standing.judged.text)
+        self.conversations.settle(turn, decision.tier)
         timer.lap("decide")
-        return replace(decision, latency_ms=timer.laps, reading=reading)
+        return replace(decision, latency_ms=timer.laps, reading=reading, turn=turn)
 
     async def decide_many(self, views: Iterable[RequestView], caller: Caller | None = None) -> list[Decision]:
         """Decide many requests in order, waiting for the models. Raises `EncoderUnavailable` if they cannot load."""
@@ -161,7 +162,7 @@ class RouterEngine:
         around = replace(around, floor=self.conversations.floor(fingerprint))
         if standing.continues is None:
             return around
-        before = self.conversations.settled(fingerprint, standing.continues.text)
+        before = self.conversations.settled(turn_key(fingerprint, standing.continues.text))
         if standing.kind is TurnKind.FOLLOW_UP:
             return replace(around, followed=before)
         return replace(around, kept=before)

@@ -197,6 +197,10 @@ class Runtime:
 
     def gate_closed(self, token: str) -> DecisionRecord | None:
         """The gate has delivered its answer. Completes the record where everything else has happened."""
+        pending = self.pending.get(token)
+        if pending is not None and pending.ticket is not None and (higher := pending.record.gate.escalated_to):
+            # What continues this turn, the next step of a tool loop say, goes on where it was answered.
+            self.engine.conversations.settle(pending.ticket.decision.turn, Tier(higher))
         return self._advance(token, lambda ticket: setattr(ticket, "closed", True))
 
     def billed(self, token: str, bill: Bill) -> DecisionRecord | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -17,7 +18,9 @@ _LONGEST_CONFIRMATION = 40
 _LONGEST_FOLLOW_UP = 120
 _ALWAYS_FOLLOW_UP = 25
 """A later turn as short as this says too little to stand alone."""
-_EDGES = " \t\r\n.,;:!?¡¿…。，！？、'\"()👍👌🙏✅"
+_AGREEING = "👍👌🙏✅"
+_EDGES = f" \t\r\n.,;:!?¡¿…。，！？、；'\"()\ufe0f🏻🏼🏽🏾🏿{_AGREEING}"
+_PAUSE = re.compile(r"[.,;!?…。，！？、；]+")
 _CHARS_PER_TOKEN = 4
 
 
@@ -67,9 +70,10 @@ def is_confirmation(text: str) -> bool:
     """Whether a text is nothing but a short yes, thanks or go-on, or several of them, in a language we know."""
     if len(text) > _LONGEST_CONFIRMATION:
         return False
-    known = _phrases().confirmations
-    parts = [_bare(part) for part in text.replace("!", ",").replace(".", ",").replace(";", ",").split(",")]
-    return _bare(text) in known or (any(parts) and all(part in known for part in parts if part))
+    known, bare = _phrases().confirmations, _bare(text)
+    if not bare:
+        return any(mark in text for mark in _AGREEING)
+    return bare in known or all(_bare(part) in known for part in _PAUSE.split(text) if _bare(part))
 
 
 def _refers_back(text: str) -> bool:
@@ -86,7 +90,7 @@ def _refers_back(text: str) -> bool:
 
 def stand(view: RequestView) -> Standing:
     """How the last turn stands to those before it."""
-    if view.malformed:
+    if view.malformed or not view.history:
         return Standing(TurnKind.NEW, view)
     looping = any(turn.role in ("tool", "function") for turn in view.history[len(view.history) - view.loop :])
     start = _before_loop(view) if view.loop else view

@@ -138,12 +138,23 @@ async def test_a_batch_waits_for_it(make: Make, sim: Simulator) -> None:
     assert [heard(decision) for decision in decisions] == [True, True]
 
 
-async def test_another_server_in_the_policy_is_asked_from_the_next_request_on(make: Make, sim: Simulator) -> None:
+async def test_another_server_in_the_policy_is_probed_before_it_is_asked(make: Make, sim: Simulator) -> None:
     engine = make(url="http://127.0.0.1:9")
+    engine.classification.prepare(engine.policy)
     assert heard(await engine.decide(chat("Name a colour."))) is False
-    write(Path(engine.watcher.status.source), sim)
-    engine.watcher.check()
-    assert heard(await (await ready(engine)).decide(chat("Name a colour."))) is True
+
+    async def edit(state: str, **given: Any) -> None:
+        write(Path(engine.watcher.status.source), sim, **given)
+        await asyncio.to_thread(engine.watcher.check)
+        async with asyncio.timeout(30):
+            while engine.classification.vllm_health(engine.policy)["state"] != state:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    await edit("ready")
+    assert heard(await engine.decide(chat("Name a colour."))) is True
+    await edit("unused", kind="embedding")
+    assert heard(await engine.decide(chat("Name a colour."))) is None
+    await edit("ready")
 
 
 def test_one_engine_serves_several_loops(tmp_path: Path) -> None:
@@ -157,7 +168,15 @@ def test_one_engine_serves_several_loops(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("url", "told"),
-    [("null", "needs vllm.url"), ("ftp://x", "must begin with http"), ("http://user:pw@x", "no user and no password")],
+    [
+        ("null", "needs vllm.url"),
+        ("ftp://x", "must begin with http"),
+        ("http://user:pw@x", "no user and no password"),
+        ("http://", "a scheme, a host"),
+        ("http://[x", "url"),
+        ("http://x:port", "url"),
+        ("http://x?key=1", "a scheme, a host"),
+    ],
 )
 def test_a_policy_without_a_usable_address_is_refused(tmp_path: Path, url: str, told: str) -> None:
     path = tmp_path / "policy.yaml"

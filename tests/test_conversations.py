@@ -7,7 +7,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_router.conversations import Conversations
+from custom_router.conversations import Conversations, turn_key
 from custom_router.tiers import TIERS, Tier
 
 
@@ -80,3 +80,17 @@ def test_threads_never_lower_a_floor() -> None:
     for thread in threads:
         thread.join()
     assert conversations.floor("c") is Tier.FRONTIER
+
+
+def test_a_turns_tier_is_the_last_it_was_given_and_its_own() -> None:
+    conversations, clock = remembered(capacity=2)
+    turn, other = turn_key("c", "Why?"), turn_key("c", "Why not?")
+    assert len({turn, other, turn_key("d", "Why?"), turn_key("cW", "hy?")}) == 4
+    conversations.settle(turn, Tier.FRONTIER)
+    conversations.settle(turn, Tier.SIMPLE)
+    assert (conversations.settled(turn), conversations.settled(other)) == (Tier.SIMPLE, None)
+    for number in range(5):
+        conversations.settle(turn_key("c", str(number)), Tier.MEDIUM)
+    assert conversations.settled(turn) is None, "the memory is bounded"
+    clock.now += 61.0
+    assert conversations.settled(turn_key("c", "4")) is None

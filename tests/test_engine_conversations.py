@@ -158,6 +158,13 @@ def test_an_opinion_that_was_not_heard_is_in_the_causes_and_may_raise(
         assert decision.causes == (Cause.SCORE, Cause.VLLM_TIMEOUT)
 
 
+def test_a_tier_found_hopeless_in_the_middle_of_a_loop_is_left_to_the_gate() -> None:
+    hopeless = Circumstances(hopeless=frozenset({Tier.SIMPLE}))
+    assert decide(chat("hi"), scores(0.9, 0.9), Caller(), policy(), hopeless).tier is Tier.MEDIUM
+    kept = Circumstances(kept=Tier.SIMPLE, hopeless=frozenset({Tier.SIMPLE}))
+    assert decide(chat("hi"), scores(0.9, 0.9), Caller(), policy(), kept).tier is Tier.SIMPLE
+
+
 def test_a_stage_that_fails_in_the_middle_of_a_loop_changes_nothing() -> None:
     around = Circumstances(kept=Tier.SIMPLE, failures=(Cause.ENCODER_TIMEOUT,))
     decision = decide(chat("hi"), None, Caller(), policy(), around)

@@ -45,6 +45,11 @@ def test_every_listed_confirmation_continues_the_turn_before(phrase: str) -> Non
             assert standing.judged == chat(HARD)
 
 
+@pytest.mark.parametrize("text", ["👍", "ok 👍🏽", "👌👌", "好的，继续！", "Yes! Thanks… go on", "Ja, bitte; weiter"])
+def test_marks_and_pauses_do_not_hide_a_confirmation(text: str) -> None:
+    assert is_confirmation(text)
+
+
 @pytest.mark.parametrize(
     "text", ["Yes, and prove it for modulo five too.", "no idea what you mean by lemma", "", "...", "next.js", "ok?x=1"]
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from custom_router.learn.matrix import TRAIN_SOURCES
+from custom_router.learn.outcomes import TRAIN_SOURCES
 from custom_router.records.record import TokenFields
 
 SOURCES = (

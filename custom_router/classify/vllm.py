@@ -79,7 +79,8 @@ class VllmClassifier:
         return opinion
 
     async def hear(self, opinion: Opinion, deadline_s: float | None) -> None:
-        """Wait for the answer, at most until the deadline; without one, however long it takes. Never raises."""
+        """Wait for the answer, at most until the deadline; without one, for as long as it is waited for at all. Never
+        raises."""
         if opinion.task is not None:
             try:
                 if deadline_s is None:
@@ -104,8 +105,10 @@ class VllmClassifier:
         began = time.perf_counter()
         try:
             if patient:
-                async with asyncio.timeout(30.0):
-                    await self.client.ready.wait()
+                await self.client.probed.wait()
+                if not self.client.ready.is_set():
+                    opinion.failure = Cause.VLLM_UNAVAILABLE
+                    return
             opinion.rating = await self.client.rate(view)
             opinion.ms = round((time.perf_counter() - began) * 1000, 3)
             metrics.VLLM_SECONDS.observe(opinion.ms / 1000)

@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 API_KEY = "TIER_ROUTER_VLLM_API_KEY"
 LATE_S = 2.0
 """An answer that takes longer is given up: nobody would compare it any more."""
-PROBE_S = 30.0
+FIRST_PROBE_S = 30.0
+"""A server that has just started computes its prompts for the first time."""
+PROBE_S = 5.0
 KEEP_WARM_S = 20.0
 """Between canaries: the system prompts stay in the server's cache, and a dead server is noticed without traffic."""
 RETRY_S = 2.0
@@ -46,6 +48,8 @@ class VllmClient:
         self.settings = settings
         self.error: str | None = None
         self.ready = asyncio.Event()
+        self.probed = asyncio.Event()
+        """Set once the first canary has succeeded or failed."""
         self._ids: dict[Question, list[int]] = {}
         self._keeper: asyncio.Task[None] | None = None
         key = os.environ.get(API_KEY)
@@ -53,7 +57,7 @@ class VllmClient:
         self._http = httpx.AsyncClient(
             base_url=settings.url or "",
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=PROBE_S,
+            timeout=FIRST_PROBE_S,
             limits=httpx.Limits(
                 max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=120
             ),
@@ -86,7 +90,7 @@ class VllmClient:
 
     async def probe(self) -> None:
         """Find the labels' ids and ask about a harmless request: raises unless a usable rating comes back."""
-        async with asyncio.timeout(PROBE_S):
+        async with asyncio.timeout(PROBE_S if self.ready.is_set() else FIRST_PROBE_S):
             for question in self.questions:
                 ids = [token_id(await self._tokenize(label), label) for label in question.labels]
                 if len(set(ids)) != len(ids):
@@ -127,16 +131,18 @@ class VllmClient:
         while True:
             try:
                 await self.probe()
-            except (httpx.HTTPError, TimeoutError, UnusableReply) as error:
+            except Exception as error:  # noqa: BLE001 - a keeper that dies would leave the state as it was for ever
                 told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 if self.error != told:
                     logger.error("vLLM classifier at %s is not usable: %s", self.settings.url, told)
                 self.error = told
                 self.ready.clear()
+                self.probed.set()
                 await asyncio.sleep(RETRY_S)
             else:
                 if not self.ready.is_set():
                     logger.info("vLLM classifier at %s gives label log probabilities", self.settings.url)
                 self.error = None
                 self.ready.set()
+                self.probed.set()
                 await asyncio.sleep(KEEP_WARM_S)

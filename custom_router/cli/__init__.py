@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from custom_router.cli import cache, cache_match, check, encoder, explain, fit_gate, gate, init, profiles, route, schema
+from custom_router.cli import (
+    cache,
+    cache_match,
+    check,
+    encoder,
+    explain,
+    fit_gate,
+    fit_rating,
+    gate,
+    init,
+    matrix,
+    model,
+    profiles,
+    route,
+    schema,
+    train,
+)
 
 app = typer.Typer(
     name="tier-router",
@@ -31,8 +47,12 @@ app.command("explain")(explain.explain)
 app.command("gate")(gate.gate)
 app.command("fit-gate")(fit_gate.fit_gate)
 app.command("cache-match")(cache_match.cache_match)
+app.command("fit-rating")(fit_rating.fit_rating)
+app.command("train")(train.train)
+app.command("matrix")(matrix.matrix)
 app.command("profiles")(profiles.profiles)
 app.command("schema")(schema.schema)
+app.add_typer(model.app, name="model")
 app.add_typer(cache.app, name="cache")
 app.add_typer(encoder.app, name="encoder")
 

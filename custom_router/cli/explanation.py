@@ -24,6 +24,15 @@ _FAILURES = frozenset(
         Cause.CLASSIFIER_ERROR,
     }
 )
+_UNHEARD = frozenset(
+    {
+        Cause.VLLM_UNAVAILABLE,
+        Cause.VLLM_BUSY,
+        Cause.VLLM_TIMEOUT,
+        Cause.VLLM_BREAKER_OPEN,
+        Cause.VLLM_UNUSABLE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +159,8 @@ def _alternatives(view: RequestView, decision: Decision, policy: Policy) -> Iter
     """Each change by itself, put to `decide` again: what it says is what would happen."""
     document = policy.document
     failures = tuple(cause for cause in decision.causes if cause in _FAILURES)
-    around = Circumstances(domain=decision.domain, failures=failures)
+    unheard = next((cause for cause in decision.causes if cause in _UNHEARD), None)
+    around = Circumstances(domain=decision.domain, failures=failures, unheard=unheard)
     p_ok = {Tier(name): value for name, value in decision.p_ok.items()}
     scores = Scores(p_ok, decision.ood, decision.source, decision.intent) if p_ok else None
     caller = Caller(max_tier=document.callers.max_tier, min_tier=document.callers.min_tier)

@@ -12,7 +12,7 @@ from custom_router.domains.model import DomainModel
 from custom_router.encoder.static import StaticEncoder
 from custom_router.learn.domain_rows import SOURCES, Row
 from custom_router.learn.head_training import view_of
-from custom_router.learn.matrix import LICENCES, Encode, Outcomes
+from custom_router.learn.outcomes import LICENCES, Encode, Outcomes
 
 Floats = npt.NDArray[np.float32]
 

@@ -28,7 +28,7 @@ from custom_router.learn.domain_rows import NAMES, read_rows
 from custom_router.learn.domain_screen_network import fit_network
 from custom_router.learn.domain_screen_rows import LICENCES_OF_ALL, SPANS, Teaching, teach, teaching_rows
 from custom_router.learn.head_training import view_of
-from custom_router.learn.matrix import encode_cached, read_outcomes
+from custom_router.learn.outcomes import encode_cached, read_outcomes
 from custom_router.policy.schema import DomainPolicy
 
 logger = logging.getLogger(__name__)

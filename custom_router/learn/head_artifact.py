@@ -23,8 +23,8 @@ from custom_router.learn.head_calibration import (
 )
 from custom_router.learn.head_evaluation import by_source, summary
 from custom_router.learn.head_training import TrainingSet, fit_direction
-from custom_router.learn.matrix import LICENCES, Encode, Outcomes
 from custom_router.learn.measures import reliability
+from custom_router.learn.outcomes import LICENCES, Encode, Outcomes
 from custom_router.learn.seed_prompts import LABELS, SEEDS
 from custom_router.learn.tier_mix import PROFILES
 from custom_router.learn.typicality_training import fit_typicality

@@ -99,7 +99,7 @@ def _slopes(difficulty: Floats, labels: Floats, weight: Floats) -> Floats:
     for tier in range(2):
         known = ~np.isnan(labels[:, tier])
         x = np.column_stack([np.ones(known.sum()), -difficulty[known]])
-        fitted[tier] = max(_newton(x, labels[known, tier], weight[known], np.zeros(known.sum()))[1], 0.0)
+        fitted[tier] = max(newton(x, labels[known, tier], weight[known], np.zeros(known.sum()))[1], 0.0)
     return fitted
 
 
@@ -108,12 +108,13 @@ def _with_slopes(difficulty: Floats, labels: Floats, weight: Floats, slopes: Flo
     for tier in range(2):
         known = ~np.isnan(labels[:, tier])
         offset = -slopes[tier] * difficulty[known]
-        (intercept,) = _newton(np.ones((known.sum(), 1)), labels[known, tier], weight[known], offset)
+        (intercept,) = newton(np.ones((known.sum(), 1)), labels[known, tier], weight[known], offset)
         fitted[tier] = intercept, slopes[tier]
     return fitted
 
 
-def _newton(x: Floats, y: Floats, weight: Floats, offset: Floats, steps: int = 50) -> Floats:
+def newton(x: Floats, y: Floats, weight: Floats, offset: Floats, steps: int = 50) -> Floats:
+    """Coefficients (k,) of a weighted logistic regression of `y` (n,) on `x` (n, k), beside a fixed `offset` (n,)."""
     w = weight / weight.sum()
     beta = np.zeros(x.shape[1])
     for _ in range(steps):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from custom_router.learn.matrix import Outcomes
 from custom_router.learn.measures import Estimate, Rows, apgr, auroc, bootstrap, cpt, ece
+from custom_router.learn.outcomes import Outcomes
 
 Floats = npt.NDArray[np.float64]
 

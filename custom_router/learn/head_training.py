@@ -17,7 +17,7 @@ import numpy.typing as npt
 from custom_router.classify.embedding import DIMENSION, Head
 from custom_router.classify.features import NAMES, surface_features
 from custom_router.learn.head_calibration import SEED_GROUP, group_weights
-from custom_router.learn.matrix import Encode, Outcomes, without_options
+from custom_router.learn.outcomes import Encode, Outcomes, without_options
 from custom_router.learn.seed_prompts import LABELS, SEEDS
 from custom_router.request import RequestView
 

@@ -43,6 +43,12 @@ def choose(p_ok: Floats, simple: float, medium: float) -> npt.NDArray[np.intp]:
     return np.where(p_ok[:, 0] >= simple, 0, np.where(p_ok[:, 1] >= medium, 1, 2))
 
 
+def assumed_costs(chars: Floats) -> Floats:
+    """USD of each tier's answer (n, 3) to prompts of `chars` (n,) characters, at `PRICES` and `OUTPUT_TOKENS`."""
+    prices = np.array(PRICES) / 1e6
+    return np.asarray(np.outer(chars / _CHARS_PER_TOKEN, prices[:, 0]) + OUTPUT_TOKENS * prices[:, 1])
+
+
 def mix(tier: npt.NDArray[np.intp], score: Floats, chars: Floats, weight: Floats) -> Mix:
     """Outcome of sending row i to `tier[i]`; `score` (n, 3), `chars` (n,) prompt lengths, `weight` (n,) summing to 1.
 
@@ -50,8 +56,7 @@ def mix(tier: npt.NDArray[np.intp], score: Floats, chars: Floats, weight: Floats
     its rows another mix than the one it is compared with.
     """
     rows = np.arange(len(tier))
-    prices = np.array(PRICES)
-    cost = (np.outer(chars / _CHARS_PER_TOKEN, prices[:, 0]) + OUTPUT_TOKENS * prices[:, 1]) * weight[:, None]
+    cost = assumed_costs(chars) * weight[:, None]
     best = float(weight @ score[:, 2])
     simple, medium, frontier = (float(weight[tier == k].sum()) for k in range(3))
     return Mix(

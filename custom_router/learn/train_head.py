@@ -10,7 +10,7 @@ import typer
 
 from custom_router.encoder import StaticEncoder
 from custom_router.learn.head_artifact import train
-from custom_router.learn.matrix import read_outcomes
+from custom_router.learn.outcomes import read_outcomes
 
 SHIPPED = Path(__file__).resolve().parent.parent / "artifacts" / "head.npz"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -67,8 +68,11 @@ class VllmPolicy(Section):
             return None
         if not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
-        if "@" in url:
+        parts = urlsplit(url)  # raises ValueError for brackets that do not match
+        if parts.username is not None or parts.password is not None:
             raise ValueError("must hold no user and no password; the key comes from $TIER_ROUTER_VLLM_API_KEY")
+        if not parts.hostname or not parts.hostname.isascii() or parts.port == 0 or parts.query or parts.fragment:
+            raise ValueError("must be a scheme, a host, a port where it needs one, and no more than a path")
         return url.rstrip("/").removesuffix("/v1")
 
 

@@ -112,6 +112,15 @@ def test_words_addressed_to_the_router_do_not_reach_the_model() -> None:
     assert plain == tricked
 
 
+async def test_patience_ends_where_nobody_will_answer() -> None:
+    classifier = VllmClassifier(VllmPolicy(url="http://127.0.0.1:9"))
+    for _ in range(3):
+        opinion = classifier.ask(EASY, patient=True)
+        await classifier.hear(opinion, None)
+        assert (opinion.heard, opinion.failure) == (False, Cause.VLLM_UNAVAILABLE)
+    await classifier.close()
+
+
 # ---------------------------------------------------------------- failures
 
 

@@ -215,3 +215,23 @@ def test_metadata_that_poses_as_the_gates_own_call_hides_no_record(gate: GatePro
     assert record["gate"]["verdict"] == ("trust" if prompt == "A sure one?" else "escalate")
     assert record["cost"]["first_attempt"] > 0
     gate.idle()
+
+
+def test_what_continues_a_replaced_answer_goes_on_where_it_was_answered(gate: GateProxy) -> None:
+    """A tool loop would otherwise change its model in the middle, and be escalated again at each step."""
+    asked = {"role": "user", "content": "An unsure one?"}
+    assert gate.record(gate.ask("chat", "An unsure one?"))["gate"]["escalated_to"] == "frontier"
+    # Another question of the same conversation is one of its own.
+    later = gate.record(
+        gate.chat(messages=[asked, {"role": "assistant", "content": TOP}, {"role": "user", "content": LONG}])
+    )
+    assert later["decided_tier"] == "simple"
+    call = {"id": "c", "type": "function", "function": {"name": "locate", "arguments": "{}"}}
+    step = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+    step.append({"role": "tool", "tool_call_id": "c", "content": "Nothing found."})
+    record = gate.record(gate.chat(messages=[asked, *step], tools=[TOOL]))
+    assert (record["decided_tier"], record["gate"]["escalated_to"]) == ("frontier", None)
+    assert record["causes"] == ["conversation_kept"]
+
+
+LONG = "Now for something else entirely: which rivers flow through the capital city of Hungary, from north to south?"

@@ -167,7 +167,7 @@ def test_losing_it_under_load_costs_no_request(vllm: VllmProxy, blow: str) -> No
         causes = [set(record["causes"]) & UNHEARD for record in vllm.records()[before:]]
         assert sum(map(bool, causes)) >= 30, "after the blow nobody hears it"
         assert any("vllm_breaker_open" in found or "vllm_unavailable" in found for found in causes)
-        wait_until(lambda: vllm.health()["status"] == "degraded", 30)
+        wait_until(lambda: vllm.health()["status"] == "degraded", 60)
     finally:
         mend()
     vllm.ready()

@@ -17,8 +17,8 @@ from custom_router.learn.head_calibration import (
     group_weights,
 )
 from custom_router.learn.head_training import Prompts, TrainingSet, out_of_source, view_of
-from custom_router.learn.matrix import encode_cached, read_outcomes, without_options
 from custom_router.learn.measures import auroc, ece
+from custom_router.learn.outcomes import encode_cached, read_outcomes, without_options
 from custom_router.learn.tier_mix import PROFILES, choose, mix, over_shuffle
 from custom_router.policy.profiles import load_profiles
 
