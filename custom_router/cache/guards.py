@@ -46,7 +46,7 @@ MEANING: dict[Guard, str] = {
     Guard.ORDER: "the same words in another order, as in who does what to whom",
     Guard.QUESTION: "another kind of question: how, what, why, who, when, where, whether",
     Guard.CLAIM: "a question answered by yes or no has a word that the other does not have",
-    Guard.TENSE: "one asks about the past or the future",
+    Guard.TENSE: "one asks about the past or the future, the other does not",
     Guard.ALTERNATIVE: "each names one of several things that exclude each other",
     Guard.LANGUAGE: "nothing is known of this language's words, or of signs in the text",
     Guard.SAME_TEXT_ONLY: "longer than the encoder reads, or the policy matches no meaning",
@@ -128,7 +128,11 @@ def _claim(a: Reading, b: Reading, _: Lexicon) -> bool:
 
 
 def _tense(a: Reading, b: Reading, _: Lexicon) -> bool:
-    return a.tense != b.tense and not {a.question, b.question}.isdisjoint({"person", "yes_no", "time", "place"})
+    return (
+        None not in (a.tense, b.tense)
+        and a.tense != b.tense
+        and not {a.question, b.question}.isdisjoint({"person", "yes_no", "time", "place"})
+    )
 
 
 def _alternative(a: Reading, b: Reading, _: Lexicon) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from custom_router.cache.lexicon import Lexicon, Phrases, lemma
+from custom_router.cache.lexicon import Lexicon, Phrases
 from custom_router.cache.numerals import Number, number_at
 
 _TOKEN = re.compile(
@@ -26,6 +26,7 @@ _QUOTED = re.compile(
     r"\"([^\"]{1,200})\"|“([^”]{1,200})”|«([^»]{1,200})»|``([^`']{1,200})''|(?<!\w)'([^']{2,200})'(?!\w)"
 )
 _CLAUSE_END = frozenset(".?!;:,")
+_BEFORE_NOUNS = frozenset({"the", "a", "an", "my", "your", "this", "that", "-"})
 _SHORT = {
     form: (word, "is")
     for word in ("what", "who", "where", "how", "when", "why", "which")
@@ -71,7 +72,7 @@ class Reading:
     entities: frozenset[tuple[str, str]]
     alternatives: frozenset[tuple[str, str]]
     governed: tuple[tuple[str, frozenset[str]], ...]
-    """By role word: the content words behind it."""
+    """Each role word in order, with the content words behind it."""
 
 
 def folded(text: str) -> str:
@@ -130,11 +131,12 @@ def _tokens(text: str, lexicon: Lexicon) -> tuple[Token, ...]:
         elif kind == "symbol" or kind == "number":
             tokens.append(Token(surface, lower, lower, False))
         else:
-            acronym = surface.isupper() and len(surface) > 1 and not shouted
+            # "the probability of A given B": a letter by itself is a name, where it begins no sentence.
+            acronym = surface.isupper() and not shouted and (len(surface) > 1 or not (opening or surface == "I"))
             if kind == "abbreviation":
                 lower, acronym = lower.replace(".", ""), True
             base = lower.removesuffix("'s").removesuffix("'")
-            key = lemma(base, lexicon.irregular)
+            key = base if acronym else lexicon.key(base)
             if acronym and base in ("us", "usa"):
                 key = "usa"
             plain = base.replace("'", "")
@@ -163,11 +165,7 @@ def _joined(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
             continue
         length, word = match
         run = tokens[at : at + length]
-        out.append(
-            Token(
-                " ".join(t.surface for t in run), word, lemma(word, lexicon.irregular), True, any(t.name for t in run)
-            )
-        )
+        out.append(Token(" ".join(t.surface for t in run), word, lexicon.key(word), True, any(t.name for t in run)))
         at += length
     return out
 
@@ -250,14 +248,15 @@ def _asked(tokens: tuple[Token, ...], lower: list[str], lexicon: Lexicon) -> tup
 def _governed(
     tokens: tuple[Token, ...], counted: frozenset[int], lexicon: Lexicon
 ) -> tuple[tuple[str, frozenset[str]], ...]:
-    found: dict[str, set[str]] = {}
-    role: str | None = None
+    found: list[tuple[str, set[str]]] = []
+    behind = False
     for at, token in enumerate(tokens):
-        if token.lower in lexicon.roles:
-            role = lexicon.roles[token.lower]
+        if not token.content and token.lower in lexicon.roles:
+            found.append((lexicon.roles[token.lower], set()))
+            behind = True
         elif token.content and at not in counted:
-            if role is not None:
-                found.setdefault(role, set()).add(token.key)
-        elif at not in counted and token.lower not in ("the", "a", "an", "my", "your", "this", "that", "-"):
-            role = None
-    return tuple((role, frozenset(keys)) for role, keys in sorted(found.items()))
+            if behind:
+                found[-1][1].add(token.key)
+        elif at not in counted and token.lower not in _BEFORE_NOUNS:
+            behind = False
+    return tuple((role, frozenset(keys)) for role, keys in found if keys)
