@@ -237,6 +237,11 @@ class Caching:
         if kept is not None:
             kept.cache.abandon(kept.request)
 
+    async def drained(self) -> None:
+        """Wait until every answer that is to be stored has been."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def health(self) -> dict[str, Any]:
         """For `/router/health`."""
         store = self.in_force().store_
