@@ -22,6 +22,8 @@ class Lexicon:
     whole: frozenset[str]
     """Words that end like an inflection and are none."""
     irregular: Mapping[str, str]
+    acronyms: Mapping[str, str]
+    """What a word stands for where it is written in capitals."""
     same: Phrases
     negation: frozenset[str]
     not_negation: Phrases
@@ -67,6 +69,7 @@ class Lexicon:
             function=frozenset(fields["function"]),
             whole=whole,
             irregular=irregular,
+            acronyms=fields["acronyms"],
             same=_phrases({word: group[0] for group in fields["same"] for word in group[1:]}),
             negation=frozenset(fields["negation"]),
             not_negation=_phrases(dict.fromkeys(fields["not_negation"], "")),

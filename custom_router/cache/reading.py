@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     |(?P<symbol>\S)""",
     re.VERBOSE,
 )
-_PLAIN = frozenset(".,;:!?'\"()[]{}-–—…‘’“”«»/\\_*`¿¡")
+_PLAIN = frozenset(".,;:!?'\"()-–—…‘’“”«»/_`¿¡")
 """Punctuation that says nothing about what is asked. Operators stay: each is a symbol."""
 _OPERATOR = re.compile(r"(?<=[\d)\w])\s*([-*/])\s*(?=[\d(])")
 _QUOTED = re.compile(
@@ -131,26 +131,27 @@ def _tokens(text: str, lexicon: Lexicon) -> tuple[Token, ...]:
         elif kind == "symbol" or kind == "number":
             tokens.append(Token(surface, lower, lower, False))
         else:
-            # "the probability of A given B": a letter by itself is a name, where it begins no sentence.
-            acronym = surface.isupper() and not shouted and (len(surface) > 1 or not (opening or surface == "I"))
             if kind == "abbreviation":
-                lower, acronym = lower.replace(".", ""), True
-            base = lower.removesuffix("'s").removesuffix("'")
-            key = base if acronym else lexicon.key(base)
-            if acronym and base in ("us", "usa"):
-                key = "usa"
-            plain = base.replace("'", "")
-            function = (base in lexicon.function or plain in lexicon.function) and not acronym
-            mixed = any(c.isupper() for c in surface[1:]) and not surface.isupper()
-            name = acronym or mixed or (telling and surface[0].isupper() and not opening)
-            name = name and base not in ("i", "i'm", "i've", "i'd", "i'll") and not (function and not acronym)
-            # An odd letter is a name: what is not known must match.
-            name = name or not lower.isascii()
-            tokens.append(
-                Token(surface, lower, key, not function and base not in lexicon.negation and "n't" not in base, name)
-            )
+                surface = surface.replace(".", "").upper()
+            # "the probability of A given B": a letter by itself is a name, where it begins no sentence.
+            alone = len(surface) == 1 and (opening or surface == "I")
+            acronym = surface.isupper() and not shouted and not alone
+            tokens.append(_word(surface, acronym, telling and not opening, lexicon))
         opening = (kind == "symbol" and surface in '.?!:"“') or (opening and kind == "symbol")
     return tuple(_joined(tokens, lexicon))
+
+
+def _word(surface: str, acronym: bool, capitals_tell: bool, lexicon: Lexicon) -> Token:
+    lower = folded(surface)
+    base = lower.removesuffix("'s").removesuffix("'")
+    key = lexicon.acronyms.get(base, base) if acronym else lexicon.key(base)
+    function = not acronym and (base in lexicon.function or base.replace("'", "") in lexicon.function)
+    content = not function and (acronym or base not in lexicon.roles)
+    content = content and base not in lexicon.negation and "n't" not in base
+    mixed = any(letter.isupper() for letter in surface[1:]) and not surface.isupper()
+    name = acronym or mixed or (capitals_tell and surface[0].isupper() and not function)
+    # An odd letter makes a name too: what is not known must match.
+    return Token(surface, lower, key, content, name or not lower.isascii())
 
 
 def _joined(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
