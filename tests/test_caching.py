@@ -184,6 +184,16 @@ async def test_one_follower_goes_on_when_the_first_fails(desk: Desk, end: str) -
     assert (pending.hit, pending.record.cache.status) == (None, "miss")
 
 
+async def test_followers_of_an_answer_that_is_not_stored_go_on_together(desk: Desk) -> None:
+    token, _ = await desk.begin()
+    followers = [asyncio.create_task(desk.begin()) for _ in range(5)]
+    await asyncio.sleep(0)
+    desk.runtime.caching.answered(token, None)
+    # None of them ends, so that each would wait for the one before it.
+    gone_on = await asyncio.wait_for(asyncio.gather(*followers), 15)
+    assert [pending.record.cache.status for _, pending in gone_on] == ["miss"] * 5
+
+
 async def test_who_will_not_store_holds_up_nobody(desk: Desk) -> None:
     await desk.begin(caller=Caller(header_cache="no-store"))
     _, pending = await asyncio.wait_for(desk.begin(), 30)
