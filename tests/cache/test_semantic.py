@@ -22,7 +22,7 @@ from custom_router.encoder import FakeEncoder
 from custom_router.encoder.worker import EncodingFailed
 from custom_router.policy import CachePolicy
 from custom_router.tiers import Tier
-from tests.cache.cache_requests import ask, eventually
+from tests.cache.cache_requests import ask
 
 # Calibrated so that a cosine of .8 is enough, whatever gave the vectors.
 LENIENT = Equivalence(Calibration(intercept=0.0, slope=3.0, covariance=(0.0, 0.0, 0.0), z=0.0, sources=()))
