@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import time
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 import yaml
 
 from custom_router.bench.fleet import VariantProxy, unwind_on_terminate
-from custom_router.bench.load import open_client, send_burst
+from custom_router.bench.load import open_client
 from custom_router.bench.variants import Variant, variant_config
 from custom_router.bundle import CONFIG, POLICY, bundle_root
 from custom_router.demo.stack import Stack, StackError
@@ -31,8 +32,6 @@ _COUNTRIES = """Norway Sweden Finland Denmark Iceland Ireland France Spain Portu
     Uganda Rwanda Tanzania Ethiopia Somalia Sudan Chad Niger Mali Brazil Argentina Chile Peru Bolivia Ecuador Colombia
     Venezuela Guyana Suriname Paraguay Uruguay Mexico Cuba Jamaica Haiti Panama Honduras Guatemala Canada Japan China
     Mongolia Vietnam Thailand Laos Cambodia Malaysia Indonesia India Nepal Bhutan Pakistan Iran Iraq Syria""".split()  # noqa: SIM905
-_TOKENS = 1_000
-"""Enough for whole answers: one that was cut is not stored."""
 _LITELLM, _EXACT, _SEMANTIC = "LiteLLM's exact cache", "exact hit", "semantic hit"
 _LOADS = (_LITELLM, _EXACT, _SEMANTIC)
 
@@ -83,30 +82,44 @@ def _measure(out: Path, rounds: int) -> tuple[dict[str, list[list[float]]], int]
 
 
 async def _rounds(proxies: Proxies, rounds: int) -> tuple[dict[str, list[list[float]]], int]:
-    """Milliseconds of every answer by load and round, and how many questions were asked."""
+    """Milliseconds of every answer by load and round, and how many questions were asked.
+
+    Each question is asked in the three ways one after the other, first in another way each time: what else the host
+    does falls on all alike.
+    """
     times: dict[str, list[list[float]]] = {name: [] for name in _LOADS}
     async with (
         open_client(proxies.litellm.url, proxies.litellm.master_key) as litellm,
         open_client(proxies.product.url, proxies.product.master_key) as product,
     ):
+        ways = {_LITELLM: (litellm, _asked), _EXACT: (product, _asked), _SEMANTIC: (product, _again)}
         for session in (litellm, product):
-            await send_burst(session, map(_asked, _COUNTRIES), 1, _TOKENS)
+            for country in _COUNTRIES:
+                await _ask(session, _asked(country))
         await asyncio.sleep(1)  # answers are stored a moment after they are given
-        kept = [country for country in _COUNTRIES if await _hits(product, country)]
-        for number in range(rounds):
-            for name in _LOADS[number % 3 :] + _LOADS[: number % 3]:
-                session, say = (litellm if name == _LITELLM else product), (_again if name == _SEMANTIC else _asked)
-                burst = await send_burst(session, map(say, kept), 1, _TOKENS)
-                if burst.failed or (session is product and burst.routed["cache hit"] != len(kept)):
-                    raise StackError(f"{name}: {burst.failed} failed, {dict(burst.routed)}")
-                times[name].append(burst.latencies_ms)
+        kept = [c for c in _COUNTRIES if all([(await _ask(product, say(c)))[1] for say in (_asked, _again)])]
+        for turn in range(rounds):
+            found: dict[str, list[float]] = {name: [] for name in _LOADS}
+            for number, country in enumerate(kept, turn):
+                for name in _LOADS[number % 3 :] + _LOADS[: number % 3]:
+                    session, say = ways[name]
+                    took, hit = await _ask(session, say(country))
+                    if hit or name == _LITELLM:
+                        found[name].append(took)
+            for name in _LOADS:
+                times[name].append(found[name])
     return times, len(kept)
 
 
-async def _hits(session: aiohttp.ClientSession, country: str) -> bool:
-    """Whether a country's question is answered from the cache in both wordings."""
-    bursts = [await send_burst(session, [say(country)], 1, _TOKENS) for say in (_asked, _again)]
-    return all(burst.routed["cache hit"] for burst in bursts)
+async def _ask(session: aiohttp.ClientSession, prompt: str) -> tuple[float, bool]:
+    """Milliseconds of one request, and whether this product's cache answered it."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": prompt}]}
+    began = time.perf_counter()
+    async with session.post("/v1/chat/completions", json=body) as response:
+        await response.read()
+        if response.status != 200:
+            raise StackError(f"{prompt}: {response.status} {await response.text()}")
+        return (time.perf_counter() - began) * 1000, response.headers.get("x-router-cache") == "hit"
 
 
 def report(times: dict[str, list[list[float]]], questions: int) -> str:

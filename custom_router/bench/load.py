@@ -45,15 +45,13 @@ async def open_client(url: str, key: str) -> AsyncIterator[aiohttp.ClientSession
         yield session
 
 
-async def send_burst(
-    session: aiohttp.ClientSession, prompts: Iterable[str], concurrency: int, answer_tokens: int = ANSWER_TOKENS
-) -> Burst:
+async def send_burst(session: aiohttp.ClientSession, prompts: Iterable[str], concurrency: int) -> Burst:
     """Send one chat request a prompt, `concurrency` at a time. The connections are opened before the clock starts."""
     await asyncio.gather(*(_open_connection(session) for _ in range(concurrency)))
     burst = Burst()
     waiting = iter(prompts)
     began = time.perf_counter()
-    await asyncio.gather(*(_work(session, waiting, burst, answer_tokens) for _ in range(concurrency)))
+    await asyncio.gather(*(_work(session, waiting, burst) for _ in range(concurrency)))
     burst.seconds = time.perf_counter() - began
     return burst
 
@@ -63,9 +61,9 @@ async def _open_connection(session: aiohttp.ClientSession) -> None:
         await response.read()
 
 
-async def _work(session: aiohttp.ClientSession, prompts: Iterator[str], burst: Burst, answer_tokens: int) -> None:
+async def _work(session: aiohttp.ClientSession, prompts: Iterator[str], burst: Burst) -> None:
     for prompt in prompts:
-        body = {"model": "auto", "max_tokens": answer_tokens, "messages": [{"role": "user", "content": prompt}]}
+        body = {"model": "auto", "max_tokens": ANSWER_TOKENS, "messages": [{"role": "user", "content": prompt}]}
         began = time.perf_counter()
         try:
             async with session.post("/v1/chat/completions", json=body) as response:
