@@ -17,6 +17,7 @@ from cachetools import LRUCache
 from custom_router import metrics
 from custom_router.cache.base import Answer as Stored
 from custom_router.cache.base import Lookup, Status
+from custom_router.cache.eligible import Ineligible
 from custom_router.cache.key import CacheRequest, cache_request
 from custom_router.cache.semantic import SemanticCache
 from custom_router.cache.stores import open_store
@@ -85,8 +86,9 @@ class Caching:
         deadline_s = self._engine.policy.document.latency_budget_ms.encoder / 1000
         return await self._engine.encoder.encode(text, deadline_s)
 
-    def _follow(self, policy: CachePolicy) -> SemanticCache:
-        """The cache for a policy: the one there is, unless its store must be another."""
+    def in_force(self) -> SemanticCache:
+        """The cache of the policy in force: the one there is, unless its store must be another."""
+        policy = self._engine.policy.document.cache
         if policy is not self._followed:
             if _store_settings(policy) == _store_settings(self._followed):
                 self.cache.policy = policy
@@ -95,10 +97,6 @@ class Caching:
                 self.cache = self._open(policy)
             self._followed = policy
         return self.cache
-
-    def in_force(self) -> SemanticCache:
-        """The cache of the policy in force."""
-        return self._follow(self._engine.policy.document.cache)
 
     async def look(
         self, view: RequestView, caller: Caller, decision: Decision, policy: Policy, question: Question
@@ -131,7 +129,7 @@ class Caching:
         if request.refused is not None:
             return Looked(Lookup(Status.BYPASS, guard=request.refused))
         if caller.header_cache == "refresh":
-            return Looked(Lookup(Status.BYPASS, guard="asked_refresh"), question, request=request)
+            return Looked(Lookup(Status.BYPASS, guard=Ineligible.ASKED_REFRESH), question, request=request)
         found = await cache.lookup(request)
         if found.entry is not None:
             refusal = unfit(found.entry.answer.tier, caller, decision)
@@ -148,7 +146,7 @@ class Caching:
     ) -> tuple[SemanticCache, CacheRequest]:
         """The cache in force, and the request as it sees it."""
         settings = policy.document.cache
-        return self._follow(settings), cache_request(
+        return self.in_force(), cache_request(
             view,
             question.body,
             question.tenant,
@@ -239,14 +237,17 @@ class Caching:
         if kept is not None:
             kept.cache.abandon(kept.request)
 
+    async def drained(self) -> None:
+        """Wait until every answer that is to be stored has been."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def health(self) -> dict[str, Any]:
         """For `/router/health`."""
-        settings = self._engine.policy.document.cache
-        return {
-            "enabled": settings.enabled,
-            "store": "redis" if settings.redis else "memory",
-            **self.cache.store_.stats(),
-        }
+        store = self.in_force().store_
+        connected = getattr(store, "connected", None)
+        told = {"store": "memory"} if connected is None else {"store": "redis", "connected": connected}
+        return {"enabled": self._engine.policy.document.cache.enabled, **told, **store.stats()}
 
     def close(self) -> None:
         """Let go of the store, at the end of the process."""

@@ -21,8 +21,8 @@ from custom_router.tiers import Tier
 HEADERS = tuple(
     f"x-router-{name}"
     for name in (
-        "tier", "cause", "complexity", "confidence", "escalated", "domain", "cache", "cache-id", "policy", "request-id",
-        "overhead-ms",
+        "tier", "cause", "complexity", "confidence", "escalated", "domain", "cache", "cache-id", "cache-age", "policy",
+        "request-id", "overhead-ms",
     )
 )  # fmt: skip
 """What every routed response must carry."""

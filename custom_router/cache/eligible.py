@@ -25,6 +25,7 @@ class Ineligible(StrEnum):
     SCOPE_OFF = "scope_off"
     NO_TENANT = "no_tenant"
     ASKED_BYPASS = "asked_bypass"
+    ASKED_REFRESH = "asked_refresh"
     MODE = "mode"
     UNDECIDED = "undecided"
     NO_GROUP = "no_group"
@@ -47,6 +48,7 @@ MEANING: dict[Ineligible, str] = {
     Ineligible.SCOPE_OFF: "the domain, the team or the key allows no cache",
     Ineligible.NO_TENANT: "nobody is known whom the answer could belong to",
     Ineligible.ASKED_BYPASS: "the request asked to go past the cache",
+    Ineligible.ASKED_REFRESH: "the request asked for a new answer, which is stored",
     Ineligible.MODE: "the policy's mode is shadow or off",
     Ineligible.UNDECIDED: "a stage of the decision failed, so it is not known which limits hold",
     Ineligible.NO_GROUP: "LiteLLM's configuration has no model group for stored answers",

@@ -26,6 +26,7 @@ class Guard(StrEnum):
     ORDER = "order"
     QUESTION = "question"
     CLAIM = "claim"
+    ADDED = "added"
     TENSE = "tense"
     ALTERNATIVE = "alternative"
     LANGUAGE = "language"
@@ -46,7 +47,8 @@ MEANING: dict[Guard, str] = {
     Guard.ORDER: "the same words in another order, as in who does what to whom",
     Guard.QUESTION: "another kind of question: how, what, why, who, when, where, whether",
     Guard.CLAIM: "a question answered by yes or no has a word that the other does not have",
-    Guard.TENSE: "one asks about the past or the future",
+    Guard.ADDED: "one has three words or more that the other does not have",
+    Guard.TENSE: "one asks about the past or the future, the other does not",
     Guard.ALTERNATIVE: "each names one of several things that exclude each other",
     Guard.LANGUAGE: "nothing is known of this language's words, or of signs in the text",
     Guard.SAME_TEXT_ONLY: "longer than the encoder reads, or the policy matches no meaning",
@@ -127,8 +129,20 @@ def _claim(a: Reading, b: Reading, _: Lexicon) -> bool:
     return a.question == b.question == "yes_no" and unmatched(a, b) != (0, 0)
 
 
+_MOST_ADDED = 2
+"""Words of one text without a counterpart, above which the longer one asks for more: an instruction, a condition."""
+
+
+def _added(a: Reading, b: Reading, _: Lexicon) -> bool:
+    return max(unmatched(a, b)) > _MOST_ADDED
+
+
 def _tense(a: Reading, b: Reading, _: Lexicon) -> bool:
-    return a.tense != b.tense and not {a.question, b.question}.isdisjoint({"person", "yes_no", "time", "place"})
+    return (
+        None not in (a.tense, b.tense)
+        and a.tense != b.tense
+        and not {a.question, b.question}.isdisjoint({"person", "yes_no", "time", "place"})
+    )
 
 
 def _alternative(a: Reading, b: Reading, _: Lexicon) -> bool:
@@ -150,6 +164,7 @@ _RULES: tuple[tuple[Guard, Callable[[Reading, Reading, Lexicon], bool]], ...] = 
     (Guard.ORDER, reordered),
     (Guard.QUESTION, _question),
     (Guard.CLAIM, _claim),
+    (Guard.ADDED, _added),
     (Guard.TENSE, _tense),
     (Guard.ALTERNATIVE, _alternative),
 )

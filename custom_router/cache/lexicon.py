@@ -19,7 +19,11 @@ class Lexicon:
     """One language's words. Content words are in the form that `lemma` gives."""
 
     function: frozenset[str]
+    whole: frozenset[str]
+    """Words that end like an inflection and are none."""
     irregular: Mapping[str, str]
+    acronyms: Mapping[str, str]
+    """What a word stands for where it is written in capitals."""
     same: Phrases
     negation: frozenset[str]
     not_negation: Phrases
@@ -53,12 +57,19 @@ class Lexicon:
         fields: dict[str, Any] = yaml.safe_load(text)
         irregular: dict[str, str] = fields["irregular"]
 
+        lists = [*fields["entities"].values(), *fields["alternatives"].values()]
+        listed = {word for members in lists for member in members for word in _words(member)}
+        # "https" is no plural of "http".
+        whole = frozenset(word for word in listed if word.endswith("s"))
+
         def form(word: str) -> str:
-            return lemma(word, irregular)
+            return word if word in whole else lemma(word, irregular)
 
         return cls(
             function=frozenset(fields["function"]),
+            whole=whole,
             irregular=irregular,
+            acronyms=fields["acronyms"],
             same=_phrases({word: group[0] for group in fields["same"] for word in group[1:]}),
             negation=frozenset(fields["negation"]),
             not_negation=_phrases(dict.fromkeys(fields["not_negation"], "")),
@@ -78,6 +89,10 @@ class Lexicon:
             tenses={word: tense for tense, words in fields["tenses"].items() for word in words},
             courtesies=_phrases(dict.fromkeys(fields["courtesies"], "")),
         )
+
+    def key(self, word: str) -> str:
+        """What a word is compared by."""
+        return word if word in self.whole else lemma(word, self.irregular)
 
 
 def lemma(word: str, irregular: Mapping[str, str]) -> str:
@@ -132,11 +147,15 @@ def _opposites(lines: Iterable[str], form: Any) -> dict[str, frozenset[str]]:
     return {word: frozenset(others - {word}) for word, others in found.items()}
 
 
+def _words(member: Any) -> list[str]:
+    return member if isinstance(member, list) else [member]
+
+
 def _members(lists: Mapping[str, Sequence[Any]], form: Any) -> dict[str, tuple[tuple[str, str], ...]]:
     found: dict[str, list[tuple[str, str]]] = {}
     for name, members in lists.items():
         for member in members:
-            words = member if isinstance(member, list) else [member]
+            words = _words(member)
             for word in words:
                 found.setdefault(form(word), []).append((name, form(words[0])))
     return {word: tuple(places) for word, places in found.items()}

@@ -115,7 +115,8 @@ class MemoryStore:
     async def close(self) -> None:
         """Write the file, if there is one."""
         if self._file is not None:
-            await self._save(self._file)
+            # In this thread: an interpreter that is ending starts no other.
+            self._write(self._file, list(self._entries.values()))
 
     def _save_later(self) -> None:
         if self._file is not None and (self._saving is None or self._saving.done()):
@@ -123,11 +124,12 @@ class MemoryStore:
 
     async def _save_soon(self, file: Path) -> None:
         await asyncio.sleep(SAVED_EVERY_S)
-        await self._save(file)
+        await asyncio.to_thread(self._write, file, list(self._entries.values()))
 
-    async def _save(self, file: Path) -> None:
+    @staticmethod
+    def _write(file: Path, entries: list[Entry]) -> None:
         try:
-            await asyncio.to_thread(snapshot.save, file, list(self._entries.values()))
+            snapshot.save(file, entries)
         except OSError as error:
             logger.warning("cache file %s was not written: %s", file, error.strerror or error)
 

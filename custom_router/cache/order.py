@@ -16,12 +16,14 @@ _CLAUSES = frozenset({"if", "when", "while", "because", "since", "although", "th
 
 def roles_exchanged(a: Reading, b: Reading, _: Lexicon) -> bool:
     """Whether two words have changed places behind one role word: from A to B, from B to A."""
-    theirs = dict(b.governed)
     words_a, words_b = set(a.content), set(b.content)
-    for role, mine in a.governed:
-        other = theirs.get(role, frozenset())
-        if (mine - other) & words_b and (other - mine) & words_a:
-            return True
+    for role in {role for role, _ in a.governed}:
+        mine = [keys for word, keys in a.governed if word == role]
+        theirs = [keys for word, keys in b.governed if word == role]
+        # From the end: "the way to convert miles to feet" has one "to" more than "convert miles to feet".
+        for ours, others in zip(reversed(mine), reversed(theirs), strict=False):
+            if (ours - others) & words_b and (others - ours) & words_a:
+                return True
     return False
 
 
@@ -83,13 +85,16 @@ def _harmless(x: str, y: str, mine: _Places, theirs: _Places, lexicon: Lexicon) 
     words = [[token.lower for token in places.between(x, y)] for places in (mine, theirs)]
     if all(_coordinates(between, lexicon) for between in words):
         return True
-    roles = dict(theirs.reading.governed)
-    if any(
-        key in keys and key in roles.get(role, ()) for role, keys in mine.reading.governed for key in (x, y)
-    ):  # fmt: skip
+    if any(_kept_role(key, other, mine.reading, theirs.reading) for key, other in ((x, y), (y, x))):
         return True
     near, far = sorted(words, key=len)
     return not near and set(far) <= _LINKS and not set(far) <= _ARTICLES
+
+
+def _kept_role(key: str, other: str, a: Reading, b: Reading) -> bool:
+    """Whether a word stands behind the same role word in both texts, and the other word not there too."""
+    roles = [{role for role, keys in reading.governed if key in keys and other not in keys} for reading in (a, b)]
+    return not roles[0].isdisjoint(roles[1])
 
 
 def _coordinates(between: list[str], lexicon: Lexicon) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from custom_router.cache.lexicon import Lexicon, Phrases, lemma
+from custom_router.cache.lexicon import Lexicon, Phrases
 from custom_router.cache.numerals import Number, number_at
 
 _TOKEN = re.compile(
@@ -19,13 +19,14 @@ _TOKEN = re.compile(
     |(?P<symbol>\S)""",
     re.VERBOSE,
 )
-_PLAIN = frozenset(".,;:!?'\"()[]{}-–—…‘’“”«»/\\_*`¿¡")
+_PLAIN = frozenset(".,;:!?'\"()-–—…‘’“”«»/_`¿¡")
 """Punctuation that says nothing about what is asked. Operators stay: each is a symbol."""
 _OPERATOR = re.compile(r"(?<=[\d)\w])\s*([-*/])\s*(?=[\d(])")
 _QUOTED = re.compile(
     r"\"([^\"]{1,200})\"|“([^”]{1,200})”|«([^»]{1,200})»|``([^`']{1,200})''|(?<!\w)'([^']{2,200})'(?!\w)"
 )
 _CLAUSE_END = frozenset(".?!;:,")
+_BEFORE_NOUNS = frozenset({"the", "a", "an", "my", "your", "this", "that", "-"})
 _SHORT = {
     form: (word, "is")
     for word in ("what", "who", "where", "how", "when", "why", "which")
@@ -71,7 +72,7 @@ class Reading:
     entities: frozenset[tuple[str, str]]
     alternatives: frozenset[tuple[str, str]]
     governed: tuple[tuple[str, frozenset[str]], ...]
-    """By role word: the content words behind it."""
+    """Each role word in order, with the content words behind it."""
 
 
 def folded(text: str) -> str:
@@ -130,25 +131,27 @@ def _tokens(text: str, lexicon: Lexicon) -> tuple[Token, ...]:
         elif kind == "symbol" or kind == "number":
             tokens.append(Token(surface, lower, lower, False))
         else:
-            acronym = surface.isupper() and len(surface) > 1 and not shouted
             if kind == "abbreviation":
-                lower, acronym = lower.replace(".", ""), True
-            base = lower.removesuffix("'s").removesuffix("'")
-            key = lemma(base, lexicon.irregular)
-            if acronym and base in ("us", "usa"):
-                key = "usa"
-            plain = base.replace("'", "")
-            function = (base in lexicon.function or plain in lexicon.function) and not acronym
-            mixed = any(c.isupper() for c in surface[1:]) and not surface.isupper()
-            name = acronym or mixed or (telling and surface[0].isupper() and not opening)
-            name = name and base not in ("i", "i'm", "i've", "i'd", "i'll") and not (function and not acronym)
-            # An odd letter is a name: what is not known must match.
-            name = name or not lower.isascii()
-            tokens.append(
-                Token(surface, lower, key, not function and base not in lexicon.negation and "n't" not in base, name)
-            )
+                surface = surface.replace(".", "").upper()
+            # "the probability of A given B": a letter by itself is a name, where it begins no sentence.
+            alone = len(surface) == 1 and (opening or surface == "I")
+            acronym = surface.isupper() and not shouted and not alone
+            tokens.append(_word(surface, acronym, telling and not opening, lexicon))
         opening = (kind == "symbol" and surface in '.?!:"“') or (opening and kind == "symbol")
     return tuple(_joined(tokens, lexicon))
+
+
+def _word(surface: str, acronym: bool, capitals_tell: bool, lexicon: Lexicon) -> Token:
+    lower = folded(surface)
+    base = lower.removesuffix("'s").removesuffix("'")
+    key = lexicon.acronyms.get(base, base) if acronym else lexicon.key(base)
+    function = not acronym and (base in lexicon.function or base.replace("'", "") in lexicon.function)
+    content = not function and (acronym or base not in lexicon.roles)
+    content = content and base not in lexicon.negation and "n't" not in base
+    mixed = any(letter.isupper() for letter in surface[1:]) and not surface.isupper()
+    name = acronym or mixed or (capitals_tell and surface[0].isupper() and not function)
+    # An odd letter makes a name too: what is not known must match.
+    return Token(surface, lower, key, content, name or not lower.isascii())
 
 
 def _joined(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
@@ -163,11 +166,7 @@ def _joined(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
             continue
         length, word = match
         run = tokens[at : at + length]
-        out.append(
-            Token(
-                " ".join(t.surface for t in run), word, lemma(word, lexicon.irregular), True, any(t.name for t in run)
-            )
-        )
+        out.append(Token(" ".join(t.surface for t in run), word, lexicon.key(word), True, any(t.name for t in run)))
         at += length
     return out
 
@@ -250,14 +249,15 @@ def _asked(tokens: tuple[Token, ...], lower: list[str], lexicon: Lexicon) -> tup
 def _governed(
     tokens: tuple[Token, ...], counted: frozenset[int], lexicon: Lexicon
 ) -> tuple[tuple[str, frozenset[str]], ...]:
-    found: dict[str, set[str]] = {}
-    role: str | None = None
+    found: list[tuple[str, set[str]]] = []
+    behind = False
     for at, token in enumerate(tokens):
-        if token.lower in lexicon.roles:
-            role = lexicon.roles[token.lower]
+        if not token.content and token.lower in lexicon.roles:
+            found.append((lexicon.roles[token.lower], set()))
+            behind = True
         elif token.content and at not in counted:
-            if role is not None:
-                found.setdefault(role, set()).add(token.key)
-        elif at not in counted and token.lower not in ("the", "a", "an", "my", "your", "this", "that", "-"):
-            role = None
-    return tuple((role, frozenset(keys)) for role, keys in sorted(found.items()))
+            if behind:
+                found[-1][1].add(token.key)
+        elif at not in counted and token.lower not in _BEFORE_NOUNS:
+            behind = False
+    return tuple((role, frozenset(keys)) for role, keys in found if keys)

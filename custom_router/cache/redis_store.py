@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -107,14 +107,26 @@ class RedisStore:
             pipe.zcard(index)
         pipe.xadd(keys.events, event, maxlen=EVENTS, approximate=True)
         replies = await pipe.execute()
-        for index, count, limit in (
-            (tenant, replies[4], self._policy.entries_per_tenant),
-            (everyone, replies[7], self._policy.entries),
-        ):
-            if count > limit:
-                crowded = await self._client.zpopmin(index, count - limit)
-                self._evictions += len(crowded)
-                await self._removed([id_.decode("ascii", "replace") for id_, _ in crowded])
+        evicted = await self._evict(tenant, replies[4] - self._policy.entries_per_tenant)
+        await self._evict(everyone, replies[7] - evicted - self._policy.entries)
+
+    async def _evict(self, index: str, surplus: int) -> int:
+        """Remove the soonest to expire of an index; how many."""
+        if surplus <= 0:
+            return 0
+        crowded = [id_.decode("ascii", "replace") for id_, _ in await self._client.zpopmin(index, surplus)]
+        pipe = self._client.pipeline(transaction=False)
+        for entry_id in crowded:
+            pipe.hmget(self._keys.entry(entry_id), [codec.HEAD])
+        owners = {}
+        for entry_id, values in zip(crowded, await pipe.execute(raise_on_error=False), strict=True):
+            try:
+                owners[entry_id] = codec.unpacked({codec.HEAD: values[0]}, answer=False).tenant
+            except (codec.Unreadable, TypeError, IndexError):
+                owners[entry_id] = ""  # gone already, or nothing that this product wrote
+        await self._removed(owners)
+        self._evictions += len(crowded)
+        return len(crowded)
 
     async def drop(self, selector: Selector) -> int:
         """Remove the entries picked, in every worker; their number. Raises `StoreFailed`."""
@@ -122,18 +134,22 @@ class RedisStore:
         return await Guarded(SWEEP_S).call(lambda: self._dropped(selector))
 
     async def _dropped(self, selector: Selector) -> int:
-        picked = [entry.id async for entry in self._picked(selector)]
-        for at in range(0, len(picked), _SCANNED):
-            await self._removed(picked[at : at + _SCANNED])
+        picked = {entry.id: entry.tenant async for entry in self._picked(selector)}
+        items = list(picked.items())
+        for at in range(0, len(items), _SCANNED):
+            await self._removed(dict(items[at : at + _SCANNED]))
         return len(picked)
 
-    async def _removed(self, ids: Sequence[str]) -> None:
+    async def _removed(self, owners: Mapping[str, str]) -> None:
+        """Remove entries, by id the label of their tenant, and tell every worker."""
         pipe = self._client.pipeline(transaction=False)
-        for entry_id in ids:
+        for entry_id, tenant in owners.items():
             pipe.delete(self._keys.entry(entry_id))
+            pipe.zrem(self._keys.everyone, entry_id)
+            pipe.zrem(self._keys.tenant(tenant), entry_id)
             pipe.xadd(self._keys.events, {b"gone": entry_id.encode()}, maxlen=EVENTS, approximate=True)
         await pipe.execute()
-        for entry_id in ids:
+        for entry_id in owners:
             self._mirror.remove(entry_id)
 
     async def find(self, selector: Selector, limit: int) -> list[Entry]:

@@ -50,14 +50,14 @@ class SemanticCache:
         """
         if request.refused is not None:
             return Lookup(Status.BYPASS, guard=request.refused.value)
-        waited = False
-        while True:
-            found = await self._look(request, vector)
-            if found.status is Status.HIT or not self.policy.single_flight_s:
-                return replace(found, waited=waited)
-            if await self._flights.lead(request.entry_id, self.policy.single_flight_s):
-                return replace(found, waited=waited)
-            vector, waited = found.vector, True
+        found = await self._look(request, vector)
+        # A store that fails would not hand the answer on.
+        if found.status is Status.HIT or found.causes or not self.policy.single_flight_s:
+            return found
+        if await self._flights.lead(request.entry_id, self.policy.single_flight_s):
+            return found
+        # Once only: where the answer could not be stored, those who waited would go upstream one after another.
+        return replace(await self._look(request, found.vector), waited=True)
 
     async def _look(self, request: CacheRequest, vector: Vector | None) -> Lookup:
         try:

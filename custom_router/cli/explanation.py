@@ -150,6 +150,9 @@ def _circumstances(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if who := [f"{name} {value}" for name, value in tenant.items() if value]:
         yield "tenant", ", ".join(who)
     yield "model group", f"{record.get('model_group')}, deployment {record.get('deployment') or 'unknown'}"
+    cache = _mapping(record.get("cache"))
+    found = [f"{name} {cache[name]}" for name in ("kind", "guard", "entry_id") if cache.get(name)]
+    yield "cache", ", ".join([str(cache.get("status")), *found])
     if cost.get("total") is not None:
         yield "cost", f"${cost['total']:.6f}, frontier {_dollars(cost.get('frontier_baseline'))}"
     yield "outcome", f"{outcome.get('status')}{': ' + str(outcome['error']) if outcome.get('error') else ''}"

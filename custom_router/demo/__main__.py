@@ -98,7 +98,7 @@ def _table(answers: list[Answer]) -> Table:
         shown = f"[{_COLOUR[tier]}]{tier}[/]" if tier in _COLOUR else "[red]failed[/]"
         table.add_row(
             answer.prompt.prompt.replace("[", r"\["), answer.prompt.form, shown,
-            answer.error or answer.router("cause"), answer.router("complexity"), answer.router("overhead-ms"),
+            answer.error or ("cache" if answer.router("cache") == "hit" else answer.router("cause")), answer.router("complexity"), answer.router("overhead-ms"),
             f"{answer.elapsed_ms:.0f}",
         )  # fmt: skip
     return table
@@ -131,6 +131,8 @@ def _show_summary(console: Console, stack: Stack, summary: Summary, answers: lis
     table.add_row("cost", f"${summary.cost:.4f}")
     if summary.escalated:
         table.add_row("gate", f"{summary.escalated} cheap answers replaced by a better model's, in the counts above")
+    if summary.cached:
+        table.add_row("cache", f"{summary.cached} questions asked again and answered at no cost, in the counts above")
     table.add_row("all-frontier", f"${summary.frontier_cost:.4f} for the same tokens")
     table.add_row("saved", f"${summary.saved:.4f}, {100 * share:.0f} %")
     table.add_row("failed", f"{summary.failed} of {summary.requests}")

@@ -26,6 +26,8 @@ class Summary:
     failover_ms: float | None
     escalated: int
     """Cheap answers that the gate replaced."""
+    cached: int
+    """Answers given from the cache."""
 
     def as_json(self) -> dict[str, Any]:
         """The keys that scripts read, in the order they are documented."""
@@ -51,6 +53,7 @@ def summarise(answers: Sequence[Answer], records: Sequence[Mapping[str, Any]]) -
         frontier_cost=sum(cost["frontier_baseline"] or 0.0 for cost in costs),
         saved=sum(cost["saved"] or 0.0 for cost in costs),
         escalated=sum(record["gate"]["escalated_to"] is not None for record in records),
+        cached=sum(record["cache"]["status"] == "hit" for record in records),
         failover_ms=next((a.elapsed_ms for a in answers if Cause.PROVIDER_FALLBACK in a.router("cause")), None),
     )
 

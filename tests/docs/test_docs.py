@@ -18,8 +18,10 @@ import typer
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from custom_router import metrics
+from custom_router.cache.eligible import MEANING as GUARDS
 from custom_router.causes import MEANING, Cause
 from custom_router.cli import app
 from custom_router.domains.model import DomainModel
@@ -56,6 +58,12 @@ def test_cause_columns_hold_causes_only(page: str) -> None:
             column = cells.index("cause")
         elif column is not None:
             assert set(codes(cells[column])) <= set(Cause), line
+
+
+def test_every_reason_to_pass_the_cache_by_is_listed_with_its_meaning() -> None:
+    listed = {codes(code)[0]: meaning for code, meaning in table("cache.md", "guard")}
+    told = {guard: text for guard, text in GUARDS.items() if not guard.startswith("answer_")}
+    assert listed == {guard.value: f"{text[0].upper()}{text[1:]}." for guard, text in told.items()}
 
 
 def metric_names() -> set[str]:
@@ -110,7 +118,7 @@ def policy_keys(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, 
         elif inner:
             yield from policy_keys(inner, f"{path}.")
         else:
-            yield path, field.default
+            yield path, field.get_default(call_default_factory=True)
 
 
 def test_every_policy_key_is_listed_with_its_default() -> None:
@@ -119,7 +127,7 @@ def test_every_policy_key_is_listed_with_its_default() -> None:
     assert list(listed) == list(known)
     for key, default in known.items():
         shown = listed[key]
-        if key.startswith("tiers."):
+        if key.startswith("tiers.") or default is PydanticUndefined:
             assert shown.startswith("required"), key
         elif default is None:
             assert shown == "none", key

@@ -125,7 +125,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """The same configuration without the plugin's callbacks."""
     work = tmp_path_factory.mktemp("bare")
     config = yaml.safe_load((ROOT / "litellm_config.yaml").read_text(encoding="utf-8"))
-    del config["litellm_settings"]["callbacks"]
+    del config["litellm_settings"]["callbacks"], config["litellm_settings"]["custom_provider_map"]
     path = work / "given.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     with BareStack(path, ROOT / "routing_policy.yaml", work, latency_scale=0.0) as stack:

@@ -182,3 +182,21 @@ def test_a_binding_to_an_unknown_domain_goes_up_not_away() -> None:
     assert Cause.CALLER_POLICY_MALFORMED in bound.causes
     capped = resolve_caller(POLICY, team_settings={"max_tier": "medium"}, key_settings={"domain": ["finance"]})
     assert (capped.min_tier, capped.max_tier) == (Tier.MEDIUM, Tier.MEDIUM)
+
+
+@pytest.mark.parametrize(
+    ("value", "wish"),
+    [
+        ("no-cache", "refresh"),
+        ("No-Cache, max-age=0", "refresh"),
+        ("no-store", "no-store"),
+        ("no-store,no-cache", "bypass"),
+        ("max-age=60", None),
+        ("", None),
+        ("no-cachet", None),
+    ],
+)
+def test_cache_control_says_the_same_in_http_words(value: str, wish: str | None) -> None:
+    assert resolve_caller(POLICY, headers={"cache-control": value}).header_cache == wish
+    own = resolve_caller(POLICY, headers={"cache-control": value, "x-router-cache": "bypass"})
+    assert own.header_cache == "bypass"

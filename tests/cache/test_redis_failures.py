@@ -1,0 +1,238 @@
+"""A Redis that dies, hangs, is full, is shared, or holds what nobody here wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from custom_router.cache import codec
+from custom_router.cache.base import Answer, Selector, StoreFailed
+from custom_router.cache.redis_keys import Keys
+from custom_router.cache.redis_store import RedisStore
+from custom_router.causes import Cause
+from custom_router.policy import CachePolicy
+from custom_router.tiers import Tier
+from tests.cache.cache_requests import entry, eventually, unit
+from tests.cache.redis_server import RedisServer
+
+KEYS = Keys("tier-router")
+
+
+def opened(server: RedisServer, deadline_ms: float = 2000, **settings: object) -> RedisStore:
+    policy = CachePolicy.model_validate({"redis": {"url": server.url, "deadline_ms": deadline_ms}, **settings})
+    assert policy.redis is not None
+    return RedisStore(policy, policy.redis)
+
+
+async def following(store: RedisStore) -> RedisStore:
+    store.holds("")
+    await eventually(lambda: store.connected)
+    return store
+
+
+@pytest.fixture
+async def store(redis_server: RedisServer) -> AsyncIterator[RedisStore]:
+    made = await following(opened(redis_server))
+    yield made
+    await made.close()
+
+
+async def test_what_one_worker_stores_another_finds_and_an_invalidation_reaches_both(
+    redis_server: RedisServer, store: RedisStore
+) -> None:
+    other = await following(opened(redis_server))
+    stored = entry()
+    await store.put(stored)
+    await eventually(lambda: other.holds(stored.partition))
+    assert await other.get(stored.partition, stored.id) == stored
+    assert await other.drop(Selector(tenant=stored.tenant)) == 1
+    assert await store.get(stored.partition, stored.id) is None
+    await eventually(lambda: not store.holds(stored.partition))
+    await other.close()
+
+
+async def test_a_worker_that_comes_later_reads_what_is_there(redis_server: RedisServer, store: RedisStore) -> None:
+    stored = entry()
+    await store.put(stored)
+    late = await following(opened(redis_server))
+    assert late.holds(stored.partition)
+    await late.close()
+
+
+async def test_another_process_sees_the_entry(redis_server: RedisServer, store: RedisStore) -> None:
+    stored = entry()
+    await store.put(stored)
+    code = (
+        "import asyncio, sys\n"
+        "from custom_router.cache.redis_store import RedisStore\n"
+        "from custom_router.policy import CachePolicy\n"
+        "async def main():\n"
+        "    p = CachePolicy.model_validate({'redis': {'url': sys.argv[1], 'deadline_ms': 5000}})\n"
+        "    s = RedisStore(p, p.redis)\n"
+        "    while not s.holds(sys.argv[2]): await asyncio.sleep(0.01)\n"
+        "    print((await s.get(sys.argv[2], sys.argv[3])).answer.payload.decode())\n"
+        "    await s.close()\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, "-c", code, redis_server.url, stored.partition, stored.id]
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=120, env=dict(os.environ), check=False
+    )
+    assert done.stdout.strip() == '"an answer"', done.stderr
+
+
+async def test_after_a_kill_and_a_restart_it_works_again(redis_server: RedisServer, store: RedisStore) -> None:
+    stored = entry()
+    await store.put(stored)
+    await eventually(lambda: store.holds(stored.partition))
+    redis_server.kill()
+    with pytest.raises(StoreFailed) as failed:
+        await store.get(stored.partition, stored.id)
+    assert failed.value.cause in (Cause.CACHE_UNAVAILABLE, Cause.CACHE_TIMEOUT)
+    for _ in range(20):
+        with pytest.raises(StoreFailed) as failed:
+            await store.get(stored.partition, stored.id)
+    assert failed.value.cause is Cause.CACHE_BREAKER_OPEN
+    redis_server.start()
+    # Nothing survived, and the mirror learns it by itself.
+    await eventually(lambda: store.connected and not store.holds(stored.partition))
+
+    async def stores_again() -> bool:
+        try:
+            await store.put(stored)
+            return await store.get(stored.partition, stored.id) == stored
+        except StoreFailed:
+            return False
+
+    await eventually(stores_again)
+    await eventually(lambda: store.holds(stored.partition))
+
+
+async def test_a_server_that_hangs_costs_its_deadline_and_no_more(redis_server: RedisServer) -> None:
+    store = await following(opened(redis_server, deadline_ms=50))
+    redis_server.hang()
+    causes = []
+    for _ in range(12):
+        try:
+            await store.get(entry().partition, entry().id)
+        except StoreFailed as failure:
+            causes.append(failure.cause)
+    assert causes[0] is Cause.CACHE_TIMEOUT
+    assert causes[-1] is Cause.CACHE_BREAKER_OPEN
+    redis_server.go_on()
+
+    async def answers() -> bool:
+        try:
+            return await store.get(entry().partition, entry().id) is None
+        except StoreFailed:
+            return False
+
+    await eventually(answers)
+    await store.close()
+
+
+async def test_a_full_server_refuses_what_is_new_and_still_serves(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, "--maxmemory", "3mb", "--maxmemory-policy", "noeviction")
+    store = await following(opened(server, answer_kb=1024))
+    first = entry("first")
+    await store.put(first)
+    causes = []
+    for number in range(60):
+        answer = Answer(os.urandom(100_000), "m", Tier.SIMPLE)
+        try:
+            await store.put(entry(f"big {number}", answer=answer))
+        except StoreFailed as failure:
+            causes.append(failure.cause)
+    assert causes[0] is Cause.CACHE_UNAVAILABLE
+    assert causes[-1] is Cause.CACHE_BREAKER_OPEN
+    assert await store.get(first.partition, first.id) == first
+    await store.close()
+    server.close()
+
+
+BOMB = zlib.compress(b"a" * (codec.PAYLOAD_LIMIT + 1), 9)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {codec.HEAD: b"\x80\x04\x95cbuiltins\neval\n"},
+        {codec.HEAD: b"{}"},
+        {codec.HEAD: b"[" * 5000},
+        {codec.ANSWER: b"not zlib"},
+        {codec.ANSWER: BOMB},
+        {codec.ANSWER: zlib.compress(b'"cut"')[:-2]},
+    ],
+)
+async def test_foreign_bytes_are_a_miss(
+    redis_server: RedisServer, store: RedisStore, change: dict[bytes, bytes]
+) -> None:
+    stored = entry()
+    await store.put(stored)
+    client: Any = Redis.from_url(redis_server.url)
+    await client.hset(KEYS.entry(stored.id), mapping=change)
+    assert await store.get(stored.partition, stored.id) is None
+    await client.set(KEYS.entry("f" * 64), b"a string, not a hash")
+    await client.xadd(KEYS.events, {codec.HEAD: b"\xff", codec.VECTOR: b"123"})
+    await client.xadd(KEYS.events, {b"gone": b"\xff\xff"})
+    good = entry("good", partition="other")
+    await store.put(good)
+    await eventually(lambda: store.holds(good.partition))  # the follower went past all of it
+    assert {found.text for found in await store.find(Selector(), 10)} <= {"good", "q"}
+    late = await following(opened(redis_server))
+    assert late.holds(good.partition)
+    await late.close()
+    await client.aclose()
+
+
+async def test_an_entry_put_under_another_ones_name_is_not_served(redis_server: RedisServer, store: RedisStore) -> None:
+    mine, theirs = entry("mine"), entry("theirs", partition="victim", tenant="team:victim")
+    client: Any = Redis.from_url(redis_server.url)
+    await client.hset(KEYS.entry(mine.id), mapping=codec.packed(theirs))
+    assert await store.get(mine.partition, mine.id) is None
+    await client.aclose()
+
+
+async def test_a_vector_of_another_length_is_passed_over(redis_server: RedisServer, store: RedisStore) -> None:
+    await store.put(entry("a"))
+    await eventually(lambda: store.holds(entry().partition))
+    await store.put(entry("b", vector=unit(1.0, dimension=16)))
+    await store.put(entry("c", partition="later"))
+    await eventually(lambda: store.holds(entry(partition="later").partition))
+    assert [near.text for near in await store.nearest(entry().partition, unit(1.0), 4)] == ["a"]
+    assert list(await store.nearest(entry().partition, unit(1.0, dimension=16), 4)) == []
+
+
+async def test_a_password_and_its_absence(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, "--requirepass", "s3cret")
+    with pytest.raises(StoreFailed) as failed:
+        await opened(server).get(entry().partition, entry().id)
+    assert failed.value.cause is Cause.CACHE_UNAVAILABLE
+    policy = CachePolicy.model_validate({"redis": {"url": server.url.replace("//", "//:s3cret@"), "deadline_ms": 2000}})
+    assert policy.redis is not None
+    store = await following(RedisStore(policy, policy.redis))
+    await store.put(entry())
+    assert await store.get(entry().partition, entry().id) is not None
+    await store.close()
+    server.close()
+
+
+async def test_concurrent_writers_of_one_question_leave_one_whole_entry(
+    redis_server: RedisServer, store: RedisStore
+) -> None:
+    other = await following(opened(redis_server))
+    written = [entry(answer=Answer(b'"%d"' % number * 500, f"m{number}", Tier.SIMPLE)) for number in range(20)]
+    await asyncio.gather(*((store, other)[i % 2].put(one) for i, one in enumerate(written)))
+    found = await store.get(written[0].partition, written[0].id)
+    assert found is not None
+    assert (found.answer.payload, found.answer.model) in {(w.answer.payload, w.answer.model) for w in written}
+    await other.close()
