@@ -98,7 +98,8 @@ def _table(answers: list[Answer]) -> Table:
         shown = f"[{_COLOUR[tier]}]{tier}[/]" if tier in _COLOUR else "[red]failed[/]"
         table.add_row(
             answer.prompt.prompt.replace("[", r"\["), answer.prompt.form, shown,
-            answer.error or ("cache" if answer.router("cache") == "hit" else answer.router("cause")), answer.router("complexity"), answer.router("overhead-ms"),
+            answer.error or ("cache" if answer.router("cache") == "hit" else answer.router("cause")),
+            answer.router("complexity"), answer.router("overhead-ms"),
             f"{answer.elapsed_ms:.0f}",
         )  # fmt: skip
     return table
