@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -150,6 +152,24 @@ def test_a_loop_begun_by_a_confirmation_continues_the_question() -> None:
     ]
     standing = stand(RequestView.from_chat({"messages": messages}))
     assert (standing.kind, standing.judged) == (TurnKind.TOOL_LOOP, chat(HARD))
+
+
+def test_a_long_conversation_of_short_turns_is_quickly_read() -> None:
+    """Its turns lean on one another all the way back. In a process with a limit on processor time."""
+    program = """
+import resource
+from custom_router.request import RequestView
+from custom_router.turns import stand
+roles = ("user", "assistant")
+view = RequestView.from_chat({"messages": [{"role": roles[i % 2], "content": "and why?"} for i in range(40_001)]})
+spent = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+resource.setrlimit(resource.RLIMIT_CPU, (int(spent) + 3, int(spent) + 3))
+for _ in range(20):
+    stand(view)
+print("done")
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert run.stdout.strip() == "done", run.stderr or run.returncode
 
 
 ROLE = st.sampled_from(["user", "assistant", "tool", "system", "function"])
