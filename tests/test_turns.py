@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_router.request import RequestView
@@ -176,6 +176,7 @@ ROLE = st.sampled_from(["user", "assistant", "tool", "system", "function"])
 TEXT = st.one_of(st.text(max_size=60), st.sampled_from(["yes", "why?", "ok", HARD]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(ROLE, TEXT), max_size=12))
 def test_any_conversation_stands_somewhere(turns: list[tuple[str, str]]) -> None:
     view = RequestView.from_chat({"messages": [{"role": role, "content": text} for role, text in turns]})
