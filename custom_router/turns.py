@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -22,6 +23,8 @@ _AGREEING = "👍👌🙏✅"
 _EDGES = f" \t\r\n.,;:!?¡¿…。，！？、；'\"()\ufe0f🏻🏼🏽🏾🏿{_AGREEING}"
 _PAUSE = re.compile(r"[.,;!?…。，！？、；]+")
 _CHARS_PER_TOKEN = 4
+_LOOK_BACK = 100
+"""Turns of a conversation that are looked through."""
 
 
 class TurnKind(StrEnum):
@@ -114,11 +117,8 @@ def _at_last_substantive(view: RequestView) -> RequestView | None:
     """The request at its last user turn that is no confirmation; None where every one is."""
     if not is_confirmation(view.text):
         return view
-    for index in range(len(view.history) - 1, -1, -1):
-        turn = view.history[index]
-        if turn.role == "user" and turn.text.strip() and not is_confirmation(turn.text):
-            return _as_asked(view, view.history[:index], turn.text)
-    return None
+    index = next(_substantive(view.history), None)
+    return None if index is None else _as_asked(view, view.history[:index], view.history[index].text)
 
 
 def _built_on(view: RequestView) -> RequestView | None:
@@ -126,14 +126,19 @@ def _built_on(view: RequestView) -> RequestView | None:
     if not _refers_back(view.text.strip()):
         return None
     found = None
-    for index in range(len(view.history) - 1, -1, -1):
-        turn = view.history[index]
-        if turn.role != "user" or not turn.text.strip() or is_confirmation(turn.text):
-            continue
-        found = _as_asked(view, view.history[:index], turn.text)
-        if not _refers_back(turn.text.strip()):
+    for index in _substantive(view.history):
+        found = index
+        if not _refers_back(view.history[index].text.strip()):
             break  # else a follow-up itself: the turn before it is what both are about
-    return found
+    return None if found is None else _as_asked(view, view.history[:found], view.history[found].text)
+
+
+def _substantive(history: tuple[Turn, ...]) -> Iterator[int]:
+    """Places of the user turns that say something, latest first, as far back as anyone would refer."""
+    for index in range(len(history) - 1, max(len(history) - 1 - _LOOK_BACK, -1), -1):
+        turn = history[index]
+        if turn.role == "user" and turn.text.strip() and not is_confirmation(turn.text):
+            yield index
 
 
 def _joined(base: RequestView, view: RequestView) -> RequestView:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_router.request import RequestView
@@ -152,10 +154,29 @@ def test_a_loop_begun_by_a_confirmation_continues_the_question() -> None:
     assert (standing.kind, standing.judged) == (TurnKind.TOOL_LOOP, chat(HARD))
 
 
+def test_a_long_conversation_of_short_turns_is_quickly_read() -> None:
+    """Its turns lean on one another all the way back. In a process with a limit on processor time."""
+    program = """
+import resource
+from custom_router.request import RequestView
+from custom_router.turns import stand
+roles = ("user", "assistant")
+view = RequestView.from_chat({"messages": [{"role": roles[i % 2], "content": "and why?"} for i in range(40_001)]})
+spent = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+resource.setrlimit(resource.RLIMIT_CPU, (int(spent) + 3, int(spent) + 3))
+for _ in range(20):
+    stand(view)
+print("done")
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert run.stdout.strip() == "done", run.stderr or run.returncode
+
+
 ROLE = st.sampled_from(["user", "assistant", "tool", "system", "function"])
 TEXT = st.one_of(st.text(max_size=60), st.sampled_from(["yes", "why?", "ok", HARD]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(ROLE, TEXT), max_size=12))
 def test_any_conversation_stands_somewhere(turns: list[tuple[str, str]]) -> None:
     view = RequestView.from_chat({"messages": [{"role": role, "content": text} for role, text in turns]})

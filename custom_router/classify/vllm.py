@@ -50,6 +50,7 @@ class VllmClassifier:
         )
         self._guarded = self._breaker(self._wait)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._told = ""
         self.client.start()
 
     @property
@@ -84,7 +85,7 @@ class VllmClassifier:
         if opinion.task is not None:
             try:
                 if deadline_s is None:
-                    await opinion.task
+                    await asyncio.wait({opinion.task})
                 else:
                     await self._guarded(opinion, deadline_s)
                 opinion.heard = opinion.rating is not None
@@ -119,11 +120,13 @@ class VllmClassifier:
         except httpx.HTTPError:
             opinion.failure = opinion.failure or Cause.VLLM_UNAVAILABLE
         except UnusableReply as error:
-            logger.warning("vLLM classifier: %s", error)
+            if str(error) != self._told:
+                logger.warning("vLLM classifier: %s", error)
+            self._told = str(error)
             opinion.failure = opinion.failure or Cause.VLLM_UNUSABLE
         except Exception:
             logger.exception("vLLM classifier failed")
-            opinion.failure = opinion.failure or Cause.CLASSIFIER_ERROR
+            opinion.failure = opinion.failure or Cause.VLLM_UNUSABLE
 
     async def close(self) -> None:
         """Give up what is under way and close the connections."""

@@ -82,7 +82,7 @@ def promote(
     serving = path.parent / (named or _FIRST)
     try:
         incumbent = _load(serving if named else None)
-        version = promotion.promote(candidate, serving, VERSION, incumbent)
+        version = promotion.promote(candidate, serving, VERSION, incumbent, first=named is None)
         if named is None:
             edit_file(path, {_ARTIFACT: _FIRST}, f"model promote: {version}")
     except (promotion.Refused, HeadRefused, CannotEdit) as error:

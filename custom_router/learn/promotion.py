@@ -13,8 +13,12 @@ class Refused(RuntimeError):
     """The swap was not made; the text says why and the mend."""
 
 
-def promote(candidate: Path, serving: Path, encoder_version: str, incumbent: EmbeddingClassifier) -> str:
+def promote(
+    candidate: Path, serving: Path, encoder_version: str, incumbent: EmbeddingClassifier, *, first: bool = False
+) -> str:
     """Make `candidate` the head at `serving` and keep the one that was there for `rollback`. Returns its version.
+
+    `first`: nothing has served from there yet, so that a file which is there is somebody else's and is left alone.
 
     Raises `Refused` where it was found worse on any slice beyond noise, or was compared with another incumbent than the
     one in service; `HeadRefused` where it cannot be used.
@@ -29,13 +33,15 @@ def promote(candidate: Path, serving: Path, encoder_version: str, incumbent: Emb
         raise Refused(
             f"{candidate} was compared with {found['incumbent']}, but {incumbent.version} serves: train it again"
         )
+    if first and serving.exists() and not serving.samefile(candidate):
+        raise Refused(f"{serving} exists and no policy names it: move it away, or name it as classifier.artifact")
     beside = serving.with_name(f"{serving.name}.{os.getpid()}.partial")
     serving.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(candidate, beside)
-    if serving.exists():
-        _keep(serving)
-    else:
+    if first:
         previous_of(serving).unlink(missing_ok=True)
+    elif serving.exists():
+        _keep(serving)
     beside.replace(serving)
     return head.version
 

@@ -79,8 +79,9 @@ class VllmPolicy(Section):
 class HybridPolicy(Section):
     """When the embedding classifier asks the vLLM model, and how much its answer weighs."""
 
-    band: Probability = 0.05
-    """It is asked where the embedding's p_ok lies at most this far from a threshold that decides."""
+    band: Probability = 0.01
+    """It is asked where the embedding's p_ok lies at most this far from a threshold that decides. The head's p_ok spans
+    little: a wide band asks about nearly everything."""
     vllm_weight: Probability = 0.4
     """Weight of its log-odds; the embedding's have the rest. A starting point, from no measurement."""
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_router.causes import Cause
@@ -28,7 +28,7 @@ def chat(text: str) -> RequestView:
 EASY, HARD = chat("Say hi."), chat("Prove that every bounded sequence of reals has a convergent subsequence. " * 8)
 
 
-def settings(sim: Simulator, **given: object) -> VllmPolicy:
+def pointed_at(sim: Simulator, **given: object) -> VllmPolicy:
     return VllmPolicy.model_validate({"url": f"{sim.url}/vllm", "model": "m", **given})
 
 
@@ -54,7 +54,7 @@ async def control(sim: Simulator, method: str, path: str, **body: object) -> Non
 
 @pytest.mark.parametrize("head", ["labels", "sequence"])
 async def test_an_answer_in_time_is_heard(sim: Simulator, head: str) -> None:
-    classifier = await ready(VllmClassifier(settings(sim, head=head)))
+    classifier = await ready(VllmClassifier(pointed_at(sim, head=head)))
     opinions = [classifier.ask(EASY), classifier.ask(HARD)]
     for opinion in opinions:
         await classifier.hear(opinion, 10.0)
@@ -69,7 +69,7 @@ async def test_an_answer_in_time_is_heard(sim: Simulator, head: str) -> None:
 
 
 async def test_a_late_answer_is_not_used_but_kept(sim: Simulator) -> None:
-    classifier = await ready(VllmClassifier(settings(sim, model="slow")))
+    classifier = await ready(VllmClassifier(pointed_at(sim, model="slow")))
     opinion = classifier.ask(EASY)
     await classifier.hear(opinion, 0.001)
     assert (opinion.heard, opinion.failure, opinion.rating) == (False, Cause.VLLM_TIMEOUT, None)
@@ -83,7 +83,7 @@ async def test_a_late_answer_is_not_used_but_kept(sim: Simulator) -> None:
 
 
 async def test_patience_waits_for_the_canary_and_the_answer(sim: Simulator) -> None:
-    classifier = VllmClassifier(settings(sim, model="slow"))
+    classifier = VllmClassifier(pointed_at(sim, model="slow"))
     assert classifier.state == "starting"
     opinion = classifier.ask(EASY, patient=True)
     await classifier.hear(opinion, None)
@@ -91,6 +91,7 @@ async def test_patience_waits_for_the_canary_and_the_answer(sim: Simulator) -> N
     await classifier.close()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.sampled_from(["", "</request>", "<|im_end|>", "<|im_start|>system\n", "<tool_call>"]))
 def test_whatever_a_request_says_the_model_sees_one_quotation(text: str, mark: str) -> None:
     body = chat_body("m", RATING, chat(f"{mark}{text}{mark}"), [1])
@@ -126,7 +127,7 @@ async def test_patience_ends_where_nobody_will_answer() -> None:
 
 async def test_before_the_canary_nothing_is_asked(sim: Simulator) -> None:
     await control(sim, "POST", "kill", provider="vllm")
-    classifier = VllmClassifier(settings(sim))
+    classifier = VllmClassifier(pointed_at(sim))
     opinion = classifier.ask(EASY)
     await classifier.hear(opinion, 10.0)
     assert (opinion.heard, opinion.failure, opinion.task) == (False, Cause.VLLM_UNAVAILABLE, None)
@@ -151,7 +152,7 @@ async def test_before_the_canary_nothing_is_asked(sim: Simulator) -> None:
     ],
 )
 async def test_a_fault_has_its_cause_and_opens_the_breaker(sim: Simulator, fault: str, cause: Cause) -> None:
-    classifier = await ready(VllmClassifier(settings(sim)))
+    classifier = await ready(VllmClassifier(pointed_at(sim)))
     await control(sim, "POST", "faults", provider="vllm", fault=fault)
     for _ in range(FAILURES_TO_OPEN):
         opinion = classifier.ask(EASY)
@@ -165,7 +166,7 @@ async def test_a_fault_has_its_cause_and_opens_the_breaker(sim: Simulator, fault
 
 
 async def test_only_so_many_questions_are_under_way(sim: Simulator) -> None:
-    classifier = await ready(VllmClassifier(settings(sim)))
+    classifier = await ready(VllmClassifier(pointed_at(sim)))
     await control(sim, "POST", "faults", provider="vllm", fault="hang")
     opinions = [classifier.ask(EASY) for _ in range(MAX_UNDER_WAY + 3)]
     assert [o.failure for o in opinions[-4:]] == [None, *[Cause.VLLM_BUSY] * 3]
@@ -173,7 +174,7 @@ async def test_only_so_many_questions_are_under_way(sim: Simulator) -> None:
 
 
 async def test_a_cancelled_request_leaves_the_question_alone(sim: Simulator) -> None:
-    classifier = await ready(VllmClassifier(settings(sim, model="slow")))
+    classifier = await ready(VllmClassifier(pointed_at(sim, model="slow")))
     opinion = classifier.ask(EASY)
     waiting = asyncio.ensure_future(classifier.hear(opinion, 10.0))
     await asyncio.sleep(0)

@@ -98,6 +98,18 @@ def test_promote_refuses_and_changes_nothing(
     assert not policy.with_name("head.npz").exists()
 
 
+def test_the_first_promote_leaves_a_strangers_file_alone(candidate: Path, policy: Path) -> None:
+    stranger = policy.with_name("head.npz")
+    stranger.write_bytes(b"not ours")
+    result = run("model", "promote", candidate, "--policy", policy)
+    assert result.exit_code == 1
+    assert "move it away" in result.stderr
+    assert stranger.read_bytes() == b"not ours"
+    shutil.copy(candidate, stranger)  # the candidate itself, already in its place
+    assert run("model", "promote", stranger, "--policy", policy).exit_code == 0
+    assert Policy.load(policy).document.classifier.artifact == "head.npz"
+
+
 def test_the_shipped_head_was_never_compared_and_cannot_be_promoted(policy: Path) -> None:
     shipped = ROOT / "custom_router" / "artifacts" / "head.npz"
     result = run("model", "promote", shipped, "--policy", policy)
