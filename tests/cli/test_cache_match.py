@@ -37,9 +37,13 @@ def test_a_match_has_the_fields_of_the_contract_in_order(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("a", "b", "guard"),
     [
-        ("How do I turn on airplane mode on an iPad?", "How do I turn off airplane mode on an iPad?", "antonym"),
+        ("Is it legal to park on a sidewalk?", "Is it illegal to park on a sidewalk?", "antonym"),
         ("How far is Rome from Milan by car?", "How far is Milan from Rome by car?", "direction"),
-        ("What is the best phone under 500 dollars?", "What is the best phone under 600 dollars?", "number"),
+        (
+            "A train travels 120 miles in 3 hours. What is its average speed?",
+            "A train travels 150 miles in 3 hours. What is its average speed?",
+            "number",
+        ),
         ("Where is my order?", "Where is my order?", "personal"),
         ("What is the weather?", "What is the weather like?", "time_dependent"),
         ("Was ist die Hauptstadt von Peru?", "Was ist die Hauptstadt von Peru ?", "language"),
