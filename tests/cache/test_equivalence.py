@@ -56,6 +56,12 @@ def test_judged(judge: Equivalence, language: str, similarity: float, guard: Gua
     assert verdict.guard is guard
 
 
+def test_a_longer_question_is_not_answered_by_half_of_it() -> None:
+    half, whole = "Who are angel investors?", "Who are angel investors, and where can I find them?"
+    assert SURE.judge(half, whole, 0.99, "en", 0.02).guard is Guard.ASKS_MORE
+    assert SURE.judge(whole, half, 0.99, "en", 0.02).guard is None
+
+
 def test_a_smaller_error_asks_for_more_similarity() -> None:
     guards = [SURE.judge("How do I go?", "How can I go?", 0.75, "en", error).guard for error in (0.02, 0.001)]
     assert guards == [None, Guard.SIMILARITY]
