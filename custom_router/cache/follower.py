@@ -15,7 +15,8 @@ from custom_router.cache.redis_keys import Keys
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 500
+_BATCH = 100
+"""Entries read at a time: some 3 ms of the event loop."""
 
 
 class Follower:

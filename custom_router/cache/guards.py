@@ -48,7 +48,7 @@ MEANING: dict[Guard, str] = {
     Guard.ORDER: "the same words in another order, as in who does what to whom",
     Guard.QUESTION: "another kind of question: how, what, why, who, when, where, whether",
     Guard.CLAIM: "a question answered by yes or no has a word that the other does not have",
-    Guard.ADDED: "one has three words or more that the other does not have",
+    Guard.ADDED: "one has three words or more beyond what the other has",
     Guard.ASKS_MORE: "the question asked has a further question that the stored one does not have",
     Guard.TENSE: "one asks about the past or the future, the other does not",
     Guard.ALTERNATIVE: "each names one of several things that exclude each other",
@@ -132,15 +132,13 @@ def _claim(a: Reading, b: Reading, _: Lexicon) -> bool:
 
 
 _MOST_ADDED = 2
-"""Words of one text without a counterpart, above which it asks for more: an instruction, a condition. In a long text
-they are a quarter of its words."""
+"""Words that one text has more than the other, without a counterpart, above which it asks for more: an instruction, a
+condition."""
 
 
 def _added(a: Reading, b: Reading, _: Lexicon) -> bool:
-    return any(
-        added > max(_MOST_ADDED, len(reading.content) // 4)
-        for added, reading in zip(unmatched(a, b), (a, b), strict=True)
-    )
+    mine, theirs = unmatched(a, b)
+    return abs(mine - theirs) > _MOST_ADDED
 
 
 def _tense(a: Reading, b: Reading, _: Lexicon) -> bool:
