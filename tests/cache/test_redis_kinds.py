@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from custom_router.cache.base import Selector, StoreFailed
 from custom_router.cache.redis_store import RedisStore
+from custom_router.demo.stack import free_port
 from custom_router.policy import CachePolicy
 from tests.cache.cache_requests import entry, eventually
 from tests.cache.redis_server import RedisServer
@@ -47,7 +48,9 @@ def command(server: RedisServer, *words: str) -> None:
 
 
 async def test_a_cluster(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
+    # By itself it would take the port 10,000 above its own, which there need not be.
+    bus = ["--cluster-port", str(free_port())]
+    server = RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", *bus)
     command(server, "cluster", "addslotsrange", "0", "16383")
 
     def ready() -> bool:
