@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_router.cache.acceptance import Acceptance, AcceptanceRefused, Calibration
@@ -24,6 +24,7 @@ def test_every_encoder_that_serves_is_calibrated_on_several_sources() -> None:
 
 
 @pytest.mark.parametrize("version", list(VERSIONS.values()))
+@settings(deadline=None)
 @given(st.floats(-1, 1), st.floats(-1, 1))
 def test_a_higher_cosine_is_never_less_likely_the_same(version: str, one: float, other: float) -> None:
     low, high = sorted((one, other))
