@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from custom_router.cache.acceptance import Acceptance, Calibration
-from custom_router.cache.guards import Guard, first_guard
+from custom_router.cache.guards import Guard, asks_more, first_guard
 from custom_router.cache.lexicon import Lexicon
 from custom_router.cache.reading import read
 
@@ -47,4 +47,7 @@ class Equivalence:
         # The guards cost more than the curve, and most neighbours are far away.
         if p_same < 1.0 - max_error:
             return Verdict(p_same, Guard.SIMILARITY)
-        return Verdict(p_same, first_guard(read(stored, lexicon), read(asked, lexicon), lexicon))
+        mine, theirs = read(stored, lexicon), read(asked, lexicon)
+        if asks_more(mine, theirs):
+            return Verdict(p_same, Guard.ASKS_MORE)
+        return Verdict(p_same, first_guard(mine, theirs, lexicon))

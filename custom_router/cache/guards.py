@@ -27,6 +27,7 @@ class Guard(StrEnum):
     QUESTION = "question"
     CLAIM = "claim"
     ADDED = "added"
+    ASKS_MORE = "asks_more"
     TENSE = "tense"
     ALTERNATIVE = "alternative"
     LANGUAGE = "language"
@@ -47,7 +48,8 @@ MEANING: dict[Guard, str] = {
     Guard.ORDER: "the same words in another order, as in who does what to whom",
     Guard.QUESTION: "another kind of question: how, what, why, who, when, where, whether",
     Guard.CLAIM: "a question answered by yes or no has a word that the other does not have",
-    Guard.ADDED: "one has three words or more that the other does not have",
+    Guard.ADDED: "one has three words or more beyond what the other has",
+    Guard.ASKS_MORE: "the question asked has a further question that the stored one does not have",
     Guard.TENSE: "one asks about the past or the future, the other does not",
     Guard.ALTERNATIVE: "each names one of several things that exclude each other",
     Guard.LANGUAGE: "nothing is known of this language's words, or of signs in the text",
@@ -130,11 +132,13 @@ def _claim(a: Reading, b: Reading, _: Lexicon) -> bool:
 
 
 _MOST_ADDED = 2
-"""Words of one text without a counterpart, above which the longer one asks for more: an instruction, a condition."""
+"""Words that one text has more than the other, without a counterpart, above which it asks for more: an instruction, a
+condition."""
 
 
 def _added(a: Reading, b: Reading, _: Lexicon) -> bool:
-    return max(unmatched(a, b)) > _MOST_ADDED
+    mine, theirs = unmatched(a, b)
+    return abs(mine - theirs) > _MOST_ADDED
 
 
 def _tense(a: Reading, b: Reading, _: Lexicon) -> bool:
@@ -173,6 +177,11 @@ _RULES: tuple[tuple[Guard, Callable[[Reading, Reading, Lexicon], bool]], ...] = 
 def first_guard(a: Reading, b: Reading, lexicon: Lexicon) -> Guard | None:
     """The first rule that refuses; None where none does."""
     return next((guard for guard, refuses in _RULES if refuses(a, b, lexicon)), None)
+
+
+def asks_more(stored: Reading, asked: Reading) -> bool:
+    """Whether a question asks further questions: its answer may be in a shorter one's, never the other way round."""
+    return len(asked.questions) > max(1, len(stored.questions))
 
 
 def unmatched(a: Reading, b: Reading) -> tuple[int, int]:

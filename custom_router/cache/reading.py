@@ -65,14 +65,19 @@ class Reading:
     """All words in order, a blank around each: what a quotation is sought in."""
     negated: frozenset[str]
     negations: int
-    question: str | None
-    """What is asked first; None where nothing says."""
+    questions: tuple[str, ...]
+    """Kinds of question, in order; empty where nothing says."""
     modal: str | None
     tense: str | None
     entities: frozenset[tuple[str, str]]
     alternatives: frozenset[tuple[str, str]]
     governed: tuple[tuple[str, frozenset[str]], ...]
     """Each role word in order, with the content words behind it."""
+
+    @property
+    def question(self) -> str | None:
+        """What is asked first; None where nothing says."""
+        return self.questions[0] if self.questions else None
 
 
 def folded(text: str) -> str:
@@ -92,7 +97,7 @@ def read(text: str, lexicon: Lexicon) -> Reading:
     content = tuple(t.key for i, t in enumerate(tokens) if t.content and i not in counted)
     keys = frozenset(t.key for t in tokens)
     negated, negations = _negations(tokens, lower, lexicon)
-    question, modal, tense = _asked(tokens, lower, lexicon)
+    questions, modal, tense = _asked(tokens, lower, lexicon)
     return Reading(
         tokens=tokens,
         content=content,
@@ -106,7 +111,7 @@ def read(text: str, lexicon: Lexicon) -> Reading:
         plain=f" {' '.join(t.lower for t in tokens)} ",
         negated=negated,
         negations=negations,
-        question=question,
+        questions=questions,
         modal=modal,
         tense=tense,
         entities=frozenset(place for key in keys for place in lexicon.entities.get(key, ())),
@@ -227,23 +232,30 @@ def _negations(tokens: tuple[Token, ...], lower: list[str], lexicon: Lexicon) ->
     return frozenset(heads), count
 
 
-def _asked(tokens: tuple[Token, ...], lower: list[str], lexicon: Lexicon) -> tuple[str | None, str | None, str | None]:
-    """What is asked first, by which modal where the answer is yes or no, and in which tense."""
+def _asked(
+    tokens: tuple[Token, ...], lower: list[str], lexicon: Lexicon
+) -> tuple[tuple[str, ...], str | None, str | None]:
+    """What is asked, in order; by which modal where the answer is yes or no; and in which tense."""
     words = [part for word in lower for part in _SHORT.get(word, (word,))]
     tense = next((lexicon.tenses[word] for word in words if word in lexicon.tenses), None)
+    kinds: list[str] = []
+    modal: str | None = None
     at, opening = 0, True
     while at < len(words):
         if words[at] in _CLAUSE_END or words[at] in ("and", "but", "or"):
             opening, at = True, at + 1
         elif opening and (courtesy := _phrase_at(words, at, lexicon.courtesies)) is not None:
             at += courtesy[0]
-        elif (asked := _phrase_at(words, at, lexicon.questions)) is not None:
-            return lexicon.same_questions.get(asked[1], asked[1]), None, tense
-        elif opening and (modal := lexicon.yes_no.get(words[at].replace("'", ""))) is not None:
-            return "yes_no", modal, tense
+        # Behind the first question, "what" and "when" mostly only join clauses, unless they open one.
+        elif (opening or not kinds) and (asked := _phrase_at(words, at, lexicon.questions)) is not None:
+            kinds.append(lexicon.same_questions.get(asked[1], asked[1]))
+            opening, at = False, at + asked[0]
+        elif opening and not kinds and (found := lexicon.yes_no.get(words[at].replace("'", ""))) is not None:
+            kinds.append("yes_no")
+            modal, opening, at = found, False, at + 1
         else:
             opening, at = False, at + 1
-    return None, None, tense
+    return tuple(kinds), modal, tense
 
 
 def _governed(

@@ -96,10 +96,10 @@ def _table(answers: list[Answer]) -> Table:
     for answer in answers:
         tier = answer.router("tier")
         shown = f"[{_COLOUR[tier]}]{tier}[/]" if tier in _COLOUR else "[red]failed[/]"
+        why = "cache" if answer.router("cache") == "hit" else answer.router("cause")
         table.add_row(
             answer.prompt.prompt.replace("[", r"\["), answer.prompt.form, shown,
-            answer.error or ("cache" if answer.router("cache") == "hit" else answer.router("cause")),
-            answer.router("complexity"), answer.router("overhead-ms"),
+            answer.error or why, answer.router("complexity"), answer.router("overhead-ms"),
             f"{answer.elapsed_ms:.0f}",
         )  # fmt: skip
     return table

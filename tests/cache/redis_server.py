@@ -17,11 +17,15 @@ MISSING = "SKIPPED for want of redis-server: apt-get install redis-server"
 class RedisServer:
     """One server on a free port, without persistence: what is killed is lost."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, config: Path | None = None, sentinel: bool = False, tls: bool = False
+    ) -> None:
         if shutil.which("redis-server") is None:
             pytest.skip(MISSING)
         self._folder = folder
-        self._options = options
+        self._options = (*([str(config)] if config else []), *(["--sentinel"] if sentinel else []), *options)
+        self._sentinel = sentinel
+        self._tls = tls
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -34,10 +38,11 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(
-            [*command, "--dir", str(self._folder), *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-        )
+        ports = ["--port", "0", "--tls-port", str(self.port)] if self._tls else ["--port", str(self.port)]
+        command = ["redis-server", *self._options, *ports, "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        if not self._sentinel:
+            command += ["--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         until = time.monotonic() + 30
         while not self._answers():
             assert self._process.poll() is None, "redis-server ended"
@@ -47,6 +52,8 @@ class RedisServer:
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                if self._tls:
+                    return True
                 connection.sendall(b"PING\r\n")
                 return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_router.cache.acceptance import Acceptance, AcceptanceRefused, Calibration
@@ -24,6 +24,7 @@ def test_every_encoder_that_serves_is_calibrated_on_several_sources() -> None:
 
 
 @pytest.mark.parametrize("version", list(VERSIONS.values()))
+@settings(deadline=None)
 @given(st.floats(-1, 1), st.floats(-1, 1))
 def test_a_higher_cosine_is_never_less_likely_the_same(version: str, one: float, other: float) -> None:
     low, high = sorted((one, other))
@@ -54,6 +55,12 @@ SURE = Equivalence(Calibration(intercept=0.0, slope=3.0, covariance=(0.0, 0.0, 0
 def test_judged(judge: Equivalence, language: str, similarity: float, guard: Guard | None) -> None:
     verdict = judge.judge("How do I learn chess?", "How can I learn chess?", similarity, language, 0.02)
     assert verdict.guard is guard
+
+
+def test_a_longer_question_is_not_answered_by_half_of_it() -> None:
+    half, whole = "Who are angel investors?", "Who are angel investors, and where can I find them?"
+    assert SURE.judge(half, whole, 0.99, "en", 0.02).guard is Guard.ASKS_MORE
+    assert SURE.judge(whole, half, 0.99, "en", 0.02).guard is None
 
 
 def test_a_smaller_error_asks_for_more_similarity() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_router.cache.guards import MEANING, Guard, first_guard
@@ -105,11 +105,13 @@ words = st.sampled_from(
 texts = st.lists(words, max_size=12).map(" ".join) | st.text(max_size=40)
 
 
+@settings(deadline=None)
 @given(texts, texts)
 def test_any_two_texts_get_an_answer_whichever_comes_first(a: str, b: str) -> None:
     assert (guard(a, b) is None) == (guard(b, a) is None)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_a_text_is_never_refused_against_itself(text: str) -> None:
     assert guard(text, text) is None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_router.cache.eligible import Ineligible
@@ -131,14 +131,16 @@ def situated(situation: dict[str, Any]) -> CacheRequest:
     )
 
 
+@settings(deadline=None)
 @given(situations, situations)
 def test_two_requests_meet_only_if_nothing_differs(one: dict[str, Any], other: dict[str, Any]) -> None:
     a, b = situated(one), situated(other)
     if a.refused is None and b.refused is None:
-        # As JSON, whatever the order of keys: 1 and true differ there, in Python they do not.
+        # As JSON, where 1 and true differ, which in Python they do not.
         assert (a.partition == b.partition) == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
 
 
+@settings(deadline=None)
 @given(st.lists(names, max_size=4), st.lists(names, max_size=4))
 def test_parts_do_not_run_into_each_other(one: list[str], other: list[str]) -> None:
     assert (hashed(*one) == hashed(*other)) == (one == other)

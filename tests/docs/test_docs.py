@@ -22,6 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from custom_router import metrics
 from custom_router.cache.eligible import MEANING as GUARDS
+from custom_router.cache.guards import MEANING as REFUSALS
 from custom_router.causes import MEANING, Cause
 from custom_router.cli import app
 from custom_router.domains.model import DomainModel
@@ -61,9 +62,14 @@ def test_cause_columns_hold_causes_only(page: str) -> None:
 
 
 def test_every_reason_to_pass_the_cache_by_is_listed_with_its_meaning() -> None:
-    listed = {codes(code)[0]: meaning for code, meaning in table("cache.md", "guard")}
+    listed = {codes(code)[0]: meaning for code, meaning in table("cache.md", "reason")}
     told = {guard: text for guard, text in GUARDS.items() if not guard.startswith("answer_")}
     assert listed == {guard.value: f"{text[0].upper()}{text[1:]}." for guard, text in told.items()}
+
+
+def test_every_refusal_of_a_near_question_is_listed_with_its_meaning() -> None:
+    listed = {codes(code)[0]: meaning for code, meaning in table("cache.md", "refusal")}
+    assert listed == {guard.value: f"{text[0].upper()}{text[1:]}." for guard, text in REFUSALS.items()}
 
 
 def metric_names() -> set[str]:
@@ -142,7 +148,9 @@ def test_policy_keys_named_in_prose_exist() -> None:
     sections = {key.partition(".")[0] for key in known} - {"tiers", "domains", "intents", "signals", "version", "mode"}
     for page in PAGES:
         for code in codes(prose(page)):
-            if re.fullmatch(rf"(?:{'|'.join(sections)})\.\w+(?:\.\w+)*", code) and code not in recorded:
+            file = code.endswith((".json", ".npz", ".png", ".md"))  # such as the artifact cache.json
+            named = re.fullmatch(rf"(?:{'|'.join(sections)})\.\w+(?:\.\w+)*", code)
+            if named and not file and code not in recorded:
                 assert any(key == code or key.startswith(f"{code}.") for key in known), f"{page}: {code}"
 
 
