@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from custom_router.cli import cache, cache_match, check, encoder, explain, fit_gate, gate, init, profiles, route, schema
+from custom_router.cli import (
+    cache,
+    cache_match,
+    check,
+    encoder,
+    explain,
+    fit_gate,
+    gate,
+    init,
+    overrides,
+    profiles,
+    route,
+    schema,
+)
 
 app = typer.Typer(
     name="tier-router",
@@ -35,6 +48,7 @@ app.command("profiles")(profiles.profiles)
 app.command("schema")(schema.schema)
 app.add_typer(cache.app, name="cache")
 app.add_typer(encoder.app, name="encoder")
+app.add_typer(overrides.app, name="overrides")
 
 
 def main() -> None:

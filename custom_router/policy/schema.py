@@ -105,6 +105,14 @@ class DomainPolicy(Section):
     rules: Rules = Rules()
 
 
+def plain_names(domains: dict[str, DomainPolicy]) -> dict[str, DomainPolicy]:
+    """The domains, if each name can stand in a header. Raises `ValueError`."""
+    for name in domains:
+        if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
+            raise ValueError(f"domain name {name!r}: use lower-case letters, digits, - and _")
+    return domains
+
+
 class LongContext(Section):
     """A floor for long prompts."""
 
@@ -183,6 +191,8 @@ class PolicyDocument(Section):
     cache: CachePolicy = CachePolicy()
     domains: dict[str, DomainPolicy] = Field(default_factory=dict)
     """Traffic that must go to a tier whatever it costs. Names are lower-case and appear in records and headers."""
+    overrides: str | None = Field(default=None, min_length=1)
+    """File of further domains, relative to this one, for somebody who may edit nothing else."""
     conversations: ConversationPolicy = ConversationPolicy()
     latency_budget_ms: LatencyBudget = LatencyBudget()
     callers: CallerLimits = CallerLimits()
@@ -191,10 +201,7 @@ class PolicyDocument(Section):
     @field_validator("domains")
     @classmethod
     def _plain_names(cls, domains: dict[str, DomainPolicy]) -> dict[str, DomainPolicy]:
-        for name in domains:
-            if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
-                raise ValueError(f"domain name {name!r}: use lower-case letters, digits, - and _")
-        return domains
+        return plain_names(domains)
 
     @field_validator("intents")
     @classmethod

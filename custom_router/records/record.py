@@ -23,11 +23,13 @@ class Tenant:
 
 @dataclass(slots=True)
 class DomainFields:
-    """The domain recognised, its score in 0..1 and the rule that matched; all null for none."""
+    """The domain recognised, its score in 0..1, the rule that matched and the tier that the policy then required; all
+    null for none."""
 
     name: str | None = None
     score: float | None = None
     rule: str | None = None
+    tier: str | None = None
 
 
 @dataclass(slots=True)
