@@ -145,10 +145,10 @@ class Runtime:
         pending = self.pending.get(token)
         if pending is None:
             return self.pending.ended_headers(token)
-        if served is None:
-            return pending.headers
-        _note_served(pending, served)
-        return decision_headers(pending.record)
+        if served is not None:
+            _note_served(pending, served)
+        pending.headers = decision_headers(pending.record)
+        return pending.headers
 
     def under_way(self, token: str) -> DecisionRecord | None:
         """The record of a request that has not ended, as far as it has come."""

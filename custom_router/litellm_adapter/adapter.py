@@ -28,7 +28,7 @@ from custom_router.litellm_adapter.reading import (
 from custom_router.litellm_adapter.response_gate import ResponseGate
 from custom_router.litellm_adapter.signal_requests import SignalRequests
 from custom_router.litellm_adapter.stream_gate import StreamGate
-from custom_router.litellm_adapter.tickets import TicketDesk
+from custom_router.litellm_adapter.tickets import TicketDesk, response_model_id
 from custom_router.litellm_adapter.upstream import call_in
 from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord, TokenFields
@@ -44,8 +44,8 @@ _CALL_TYPES = {
     "aresponses": CallType.RESPONSES,
     "anthropic_messages": CallType.MESSAGES,
 }
-# Fallbacks named in a request body would lead past a caller's cap.
-_CLIENT_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+# Those named in a request body, and those of the configuration, would lead past a caller's cap.
+_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
 class LiteLLMAdapter:
@@ -95,7 +95,7 @@ class LiteLLMAdapter:
         )
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
-        for key in _CLIENT_FALLBACKS:
+        for key in _FALLBACKS:
             data.pop(key, None)
         data["model"] = pending.record.model_group
         if pending.hit is not None:
@@ -103,8 +103,7 @@ class LiteLLMAdapter:
             best = decision.served if caller.max_tier.rank < decision.served.rank else caller.max_tier
             data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
         elif (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
-            data["fallbacks"] = allowed
-            data["context_window_fallbacks"] = allowed
+            data.update(dict.fromkeys(_FALLBACKS, allowed))
         self._mark(data, token, pending.record)
         return data
 
@@ -143,6 +142,9 @@ class LiteLLMAdapter:
 
     async def answered(self, data: Mapping[str, Any], user: Any, response: Any) -> Any:
         """A whole response before the client gets it: the one to deliver in its place, or None."""
+        if (token := token_in(data)) is not None and isinstance(response, Mapping):
+            # Those of /v1/messages: when headers are asked for, LiteLLM no longer says which deployment answered.
+            self.runtime.headers(token, self._served(response_model_id(response)))
         delivered = await self._responses.answered(data, user, response)
         self._cache.whole(data, response if delivered is None else delivered)
         return delivered

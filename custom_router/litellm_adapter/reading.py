@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from custom_router.causes import Cause
 from custom_router.decision import Decision
 from custom_router.deployments import Deployment
 from custom_router.policy import Caller, resolve_caller
@@ -45,8 +44,11 @@ def read_tenant(user: Any) -> Tenant:
 
 
 def allowed_fallbacks(policy: PolicyDocument, caller: Caller, decision: Decision) -> list[dict[str, list[str]]] | None:
-    """Upward fallbacks that stay under the caller's cap; None where the configured ones may stand."""
-    if caller.max_tier is Tier.FRONTIER or Cause.DOMAIN_OVER_CAP in decision.causes:
+    """Upward fallbacks that stay under the caller's cap; None where the configured ones may stand.
+
+    A domain that won over the cap did so for its own tier, not for those above it.
+    """
+    if caller.max_tier is Tier.FRONTIER:
         return None
     above = [policy.tiers[t].model for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank]
     return [{policy.tiers[decision.served].model: above}] if above else []
