@@ -13,6 +13,7 @@ from custom_router.cli import (
     fit_gate,
     gate,
     init,
+    keys,
     overrides,
     profiles,
     route,
@@ -48,6 +49,7 @@ app.command("profiles")(profiles.profiles)
 app.command("schema")(schema.schema)
 app.add_typer(cache.app, name="cache")
 app.add_typer(encoder.app, name="encoder")
+app.add_typer(keys.app, name="keys")
 app.add_typer(overrides.app, name="overrides")
 
 

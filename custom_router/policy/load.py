@@ -99,7 +99,7 @@ class Policy:
         try:
             document = PolicyDocument.model_validate(data)
         except ValidationError as error:
-            raise PolicyError(_findings(error, node, source), overrides) from error
+            raise PolicyError(findings_of(error, node, source), overrides) from error
         return cls(document, hashlib.sha256(content).hexdigest()[:12], source, overrides=overrides)
 
     def file_of(self, domain: str) -> str:
@@ -137,7 +137,7 @@ def _read_overrides(path: Path, policy: dict[str, Any], source: str) -> tuple[Ov
         try:
             OverridesDocument.model_validate(data)
         except ValidationError as error:
-            raise PolicyError(_findings(error, node, str(path))) from error
+            raise PolicyError(findings_of(error, node, str(path))) from error
         own, domains = policy.get("domains"), data["domains"]
         twice = [name for name in domains if isinstance(own, dict) and name in own]
         if twice:
@@ -218,7 +218,8 @@ def parse_yaml(content: bytes, source: str) -> tuple[yaml.Node | None, Any]:
         raise PolicyError([Finding(source, 0, "", message)]) from error
 
 
-def _findings(error: ValidationError, root: yaml.Node | None, source: str) -> list[Finding]:
+def findings_of(error: ValidationError, root: yaml.Node | None, source: str) -> list[Finding]:
+    """One finding for each mistake that a model found in the data of a YAML file."""
     found = []
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if part != "[key]")
