@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from custom_router.cli import (
+    bill,
     cache,
     cache_match,
     check,
@@ -45,6 +46,7 @@ app.command("explain")(explain.explain)
 app.command("gate")(gate.gate)
 app.command("fit-gate")(fit_gate.fit_gate)
 app.command("cache-match")(cache_match.cache_match)
+app.command("bill")(bill.bill)
 app.command("profiles")(profiles.profiles)
 app.command("schema")(schema.schema)
 app.add_typer(cache.app, name="cache")

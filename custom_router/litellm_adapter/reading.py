@@ -17,6 +17,10 @@ TOKEN = "tier_router_request"  # noqa: S105 - a metadata key
 METADATA_KEYS = ("metadata", "litellm_metadata")
 
 
+END_USER_CHARS = 200
+"""What is kept of an end user's name, which a client may write at any length."""
+
+
 def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> Caller:
     request = data.get("proxy_server_request")
     headers = request.get("headers") if isinstance(request, Mapping) else None
@@ -40,6 +44,7 @@ def read_tenant(user: Any) -> Tenant:
         team_alias=text_or_none(attribute(user, "team_alias")),
         key_alias=text_or_none(attribute(user, "key_alias")),
         key_hash=text_or_none(attribute(user, "token")),
+        end_user=(text_or_none(attribute(user, "end_user_id")) or "")[:END_USER_CHARS] or None,
     )
 
 

@@ -13,12 +13,14 @@ from custom_router.causes import Cause
 
 @dataclass(slots=True)
 class Tenant:
-    """Who asked. `key_hash` is LiteLLM's own hash of the virtual key, never the key."""
+    """Who asked. `key_hash` is LiteLLM's own hash of the virtual key, never the key; `end_user` is whom the client says
+    that it asks for."""
 
     team: str | None = None
     team_alias: str | None = None
     key_alias: str | None = None
     key_hash: str | None = None
+    end_user: str | None = None
 
 
 @dataclass(slots=True)

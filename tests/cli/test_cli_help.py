@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.cli_calls import run
 
-SINGLE = ["init", "check", "route", "explain", "profiles", "schema", "gate", "fit-gate"]
+SINGLE = ["init", "check", "route", "explain", "profiles", "schema", "gate", "fit-gate", "bill"]
 GROUPS = {"encoder": ["encoder", "fetch"], "overrides": ["overrides", "test"], "keys": ["keys", "apply"]}
 COMMANDS = [*SINGLE, *GROUPS]
 
