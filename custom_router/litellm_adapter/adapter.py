@@ -11,6 +11,7 @@ from custom_router.litellm_adapter.answers import is_repeatable, read_expectatio
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
+from custom_router.litellm_adapter.named_tiers import entry_asked, refuse_above_cap, tier_named
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
@@ -68,8 +69,11 @@ class LiteLLMAdapter:
         began = time.perf_counter()
         policy = self.runtime.engine.policy.document
         kind = _CALL_TYPES.get(call_type)
-        model = data.get("model")
-        if kind is None or not isinstance(model, str) or model not in policy.entry_models:
+        deployments = self._deployments.all()
+        model = entry_asked(data, deployments, policy)
+        if model is None:
+            refuse_above_cap(data, user, tier_named(data.get("model"), deployments, policy.tiers), policy)
+        if kind is None or model is None:
             return None
         # `stream` and friends may have been moved or set by LiteLLM; the shape it was sent in is still there.
         view = RequestView.from_body(kind, data)

@@ -8,6 +8,7 @@ from typing import Any
 
 from custom_router.decision import Decision
 from custom_router.deployments import Deployment
+from custom_router.litellm_adapter.budgets import share_left
 from custom_router.policy import Caller, resolve_caller
 from custom_router.policy.schema import PolicyDocument
 from custom_router.records.record import Tenant, TokenFields
@@ -31,6 +32,7 @@ def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> C
         headers={str(k).lower(): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else None,
         team=text_or_none(attribute(user, "team_id")),
         team_alias=text_or_none(attribute(user, "team_alias")),
+        budget_left=share_left(user),
     )
 
 

@@ -14,9 +14,10 @@ from custom_router.escalation import Surroundings
 from custom_router.gating import Attempt
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
+from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.reading import token_in
-from custom_router.litellm_adapter.upstream import Accounted, ask_self, call_in, remaining_budget
+from custom_router.litellm_adapter.upstream import Accounted, ask_self, call_in
 from custom_router.records.cost import Price
 from custom_router.records.pending import Pending
 from custom_router.runtime import Runtime

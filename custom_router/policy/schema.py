@@ -143,6 +143,15 @@ class LatencyBudget(Section):
     """The vLLM classifier. An answer that is late is used for comparison only."""
 
 
+class NearBudget(Section):
+    """What happens to a caller whose key, team or user budget is nearly used up."""
+
+    max_tier: Tier | None = None
+    """Highest tier that it then gets; leave out to change nothing until LiteLLM refuses it."""
+    remaining: Probability = 0.1
+    """Share of a budget that is left, from which down it counts as nearly used up."""
+
+
 class CallerLimits(Section):
     """What callers may ask for. Keys and teams narrow this through `metadata.router`; nobody widens it."""
 
@@ -152,6 +161,7 @@ class CallerLimits(Section):
     """Which of the request headers x-router-tier, x-router-cache and x-router-domain are honoured."""
     domain_over_cap: bool = True
     """Whether a domain's tier wins over a caller's max_tier. Either way the conflict is recorded."""
+    near_budget: NearBudget = NearBudget()
 
 
 class RecordPolicy(Section):
