@@ -158,8 +158,11 @@ def _line(step: Step) -> str:
 
 
 def _shown(step: Step) -> dict[str, Any]:
-    """The call's body; a hash is cut, and the id of a team still to be made is a word."""
+    """The call's body; a hash is cut, the id of a team still to be made is a word, and metadata that is not ours, which
+    may hold anybody's secrets, is three dots."""
     body = dict(step.body)
+    if "metadata" in body:
+        body["metadata"] = {name: told if name == "router" else "…" for name, told in body["metadata"].items()}
     if "key" in body:
         body["key"] = f"{str(body['key'])[:8]}…"
     if step.team and body.get("team_id") is None:

@@ -112,7 +112,7 @@ def test_a_change_is_one_update_that_keeps_the_rest(commands: Commands, keyed: K
         key_alias="sales-bot",
         models=["auto", "tier-frontier"],
         team_id=team["team_id"],
-        metadata={"cost_centre": 7},
+        metadata={"cost_centre": 7, "callback": "its-secret"},
         max_budget=5,
     )
     wanted: dict[str, Any] = {
@@ -125,13 +125,14 @@ def test_a_change_is_one_update_that_keeps_the_rest(commands: Commands, keyed: K
     assert '["auto", "tier-frontier"] → ["auto"]' in planned.stdout
     assert "not in the file, left alone: " in planned.stdout
     assert commands.listed("sales-bot")["token"] not in planned.stdout
+    assert "its-secret" not in planned.output
 
     applied = commands.run("apply", **wanted)
     assert applied.exit_code == 0, applied.output
     key = commands.listed("sales-bot")
     assert (key["models"], key["max_budget"]) == (["auto"], 9.0)
     assert key["metadata"]["router"] == {"cache": "off"}
-    assert key["metadata"]["cost_centre"] == 7
+    assert (key["metadata"]["cost_centre"], key["metadata"]["callback"]) == (7, "its-secret")
     (there,) = [t for t in keyed.http.get("/team/list").json() if t["team_alias"] == "sales"]
     assert there["metadata"]["owner"] == "kim"
     assert there["metadata"]["router"] == {"max_tier": "medium"}
