@@ -10,7 +10,7 @@ from fastapi import HTTPException
 
 from custom_router.deployments import read_deployments
 from custom_router.litellm_adapter.budgets import remaining_budget, share_left
-from custom_router.litellm_adapter.named_tiers import entry_asked, refuse_above_cap, tier_named
+from custom_router.litellm_adapter.named_tiers import entry_asked, hold_to_cap, tier_named
 from custom_router.policy import Policy
 from custom_router.tiers import Tier
 
@@ -84,12 +84,22 @@ def test_an_alias_to_a_tier_is_not_followed_and_any_other_is(model: object, aske
 def test_a_name_above_the_cap_is_refused_whatever_the_request_says() -> None:
     user = SimpleNamespace(metadata={"router": {"max_tier": "medium"}}, team_metadata=None, user_role="proxy_admin")
     forged = {"metadata": {"router": {"max_tier": "frontier"}}, "proxy_server_request": {"headers": {}}}
-    with pytest.raises(HTTPException) as caught:
-        refuse_above_cap(forged, user, Tier.FRONTIER, POLICY)
-    assert caught.value.status_code == 403
-    assert "up to medium" in str(caught.value.detail)
-    refuse_above_cap(forged, user, Tier.MEDIUM, POLICY)
-    refuse_above_cap(forged, user, None, POLICY)
+
+    def held(model: object, call_type: str = "acompletion", user: Any = user) -> Any:
+        return hold_to_cap({**forged, "model": model}, user, call_type, DEPLOYMENTS, POLICY)
+
+    for model, call_type in [("tier-frontier", "acompletion"), ("b2", "aembedding"), ("x", "pass_through_endpoint")]:
+        with pytest.raises(HTTPException) as caught:
+            held(model, call_type)
+        assert caught.value.status_code == 403
+        assert "up to medium" in str(caught.value.detail)
+    assert held("tier-medium") is None
+    assert held("embeddings", "aembedding") is None
+    held_down = held("auto", "agenerate_content")
+    assert (held_down["model"], held_down["fallbacks"]) == ("tier-medium", [])
+    free = SimpleNamespace(metadata=None, team_metadata=None)
+    for model, call_type in [("auto", "agenerate_content"), ("tier-frontier", "acompletion"), ("x", "acreate_batch")]:
+        assert held(model, call_type, free) is None
 
 
 @pytest.mark.parametrize(

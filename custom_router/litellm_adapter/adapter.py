@@ -11,7 +11,7 @@ from custom_router.litellm_adapter.answers import is_repeatable, read_expectatio
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
-from custom_router.litellm_adapter.named_tiers import entry_asked, refuse_above_cap, tier_named
+from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
@@ -45,8 +45,6 @@ _CALL_TYPES = {
     "aresponses": CallType.RESPONSES,
     "anthropic_messages": CallType.MESSAGES,
 }
-# Those named in a request body, and those of the configuration, would lead past a caller's cap.
-_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
 class LiteLLMAdapter:
@@ -65,16 +63,16 @@ class LiteLLMAdapter:
     async def pre_call(
         self, data: MutableMapping[str, Any], user: Any, call_type: str
     ) -> MutableMapping[str, Any] | None:
-        """Route a request that asks for an entry model: `data["model"]` becomes a tier's group. None: not ours."""
+        """Route a request that asks for an entry model: `data["model"]` becomes a tier's group. None: not ours.
+
+        One that is not routed still keeps to its caller's cap, or is refused."""
         began = time.perf_counter()
         policy = self.runtime.engine.policy.document
         kind = _CALL_TYPES.get(call_type)
         deployments = self._deployments.all()
         model = entry_asked(data, deployments, policy)
-        if model is None:
-            refuse_above_cap(data, user, tier_named(data.get("model"), deployments, policy.tiers), policy)
         if kind is None or model is None:
-            return None
+            return hold_to_cap(data, user, call_type, deployments, policy)
         # `stream` and friends may have been moved or set by LiteLLM; the shape it was sent in is still there.
         view = RequestView.from_body(kind, data)
         caller = read_caller(policy, user, data)
@@ -99,7 +97,7 @@ class LiteLLMAdapter:
         )
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
-        for key in _FALLBACKS:
+        for key in FALLBACKS:
             data.pop(key, None)
         data["model"] = pending.record.model_group
         if pending.hit is not None:
@@ -107,7 +105,7 @@ class LiteLLMAdapter:
             best = decision.served if caller.max_tier.rank < decision.served.rank else caller.max_tier
             data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
         elif (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
-            data.update(dict.fromkeys(_FALLBACKS, allowed))
+            data.update(dict.fromkeys(FALLBACKS, allowed))
         self._mark(data, token, pending.record)
         return data
 

@@ -1,8 +1,9 @@
-"""Requests that name a tier themselves, or are led to one by an alias of their key or team."""
+"""Requests that are not routed but must respect a cap: those that name a tier themselves, are led to one by an alias of
+their key or team, or come in a form in which the router cannot answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 from custom_router.deployments import Deployment
@@ -10,6 +11,11 @@ from custom_router.litellm_adapter.reading import read_caller
 from custom_router.litellm_adapter.upstream import body_of
 from custom_router.policy.schema import PolicyDocument, Tiers
 from custom_router.tiers import TIERS, Tier
+
+FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+"""Those named in a request body, and those of the configuration, would lead past a caller's cap."""
+_UNSEEN = ("pass_through_endpoint", "acreate_batch")
+"""Calls whose models we do not see: a path of the provider's own, the lines of a file."""
 
 
 def tier_named(model: object, deployments: Iterable[Deployment], tiers: Tiers) -> Tier | None:
@@ -51,13 +57,35 @@ def entry_asked(data: Mapping[str, Any], deployments: Iterable[Deployment], poli
     return None
 
 
-def refuse_above_cap(data: Mapping[str, Any], user: Any, named: Tier | None, policy: PolicyDocument) -> None:
-    """Refuse a request that names a tier above its caller's cap. Raises FastAPI's `HTTPException`."""
-    if named is None:
-        return
-    cap = read_caller(policy, user, data).max_tier
-    if named.rank > cap.rank:
-        from fastapi import HTTPException
+def hold_to_cap(
+    data: MutableMapping[str, Any],
+    user: Any,
+    call_type: str,
+    deployments: Iterable[Deployment],
+    policy: PolicyDocument,
+) -> MutableMapping[str, Any] | None:
+    """A request that is not routed, as its caller's cap allows it: None where it may stand.
 
-        told = f"this key may use tiers up to {cap.value}; ask for {' or '.join(policy.entry_models)}"
-        raise HTTPException(403, {"error": told})
+    One for a routed model in an API that is not (Google's) gets the cap's own tier. One that names a higher tier, or
+    whose models cannot be seen, is refused with FastAPI's `HTTPException`.
+    """
+    cap = read_caller(policy, user, data).max_tier
+    if cap is Tier.FRONTIER:
+        return None
+    entry = " or ".join(policy.entry_models)
+    if call_type in _UNSEEN:
+        _refuse(f"this key may use tiers up to {cap.value}, which this route cannot keep to; ask for {entry}")
+    if entry_asked(data, deployments, policy) is not None:
+        data["model"] = policy.tiers[cap].model
+        data.update({key: [] for key in FALLBACKS})
+        return data
+    named = tier_named(data.get("model"), deployments, policy.tiers)
+    if named is not None and named.rank > cap.rank:
+        _refuse(f"this key may use tiers up to {cap.value}; ask for {entry}")
+    return None
+
+
+def _refuse(told: str) -> None:
+    from fastapi import HTTPException
+
+    raise HTTPException(403, {"error": told})

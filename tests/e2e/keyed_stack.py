@@ -54,6 +54,7 @@ def keyed_proxy(work: Path, policy: Path) -> Iterator[KeyedProxy]:
     environment = prepare(prepared)
     with postgres(prepared / "migrations.sql") as url:
         extra = {**environment, "DATABASE_URL": url, "PROXY_BATCH_WRITE_AT": "2"}
+        extra["GEMINI_API_KEY"] = "not-a-key"  # without one, LiteLLM's pass-through route ends before any hook
         replay = write_replay(work / "replay.jsonl")
         with GateStack(gate_config(work), policy, work, latency_scale=0.0, replay=replay, extra_env=extra) as stack:
             yield KeyedProxy(stack, url)

@@ -52,6 +52,44 @@ def test_a_capped_key_that_may_name_any_model_is_still_capped(keyed: KeyedProxy)
     assert _named(keyed, keyed.stack.master_key, "tier-frontier") == 200
 
 
+GOOGLE = {"contents": [{"role": "user", "parts": [{"text": "Name a colour."}]}]}
+
+
+@pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent"])
+def test_an_api_that_is_not_routed_keeps_to_the_cap_too(keyed: KeyedProxy, method: str) -> None:
+    def asked(key: str) -> set[str]:
+        keyed.reset()
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = keyed.http.post(f"/v1beta/models/auto:{method}", json=GOOGLE, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return {model for seen in keyed.seen().values() for request in seen if (model := request.get("model"))}
+
+    models = {
+        entry["litellm_params"]["model"].partition("/")[2]: entry["model_name"]
+        for entry in keyed.http.get("/model/info").json()["data"]
+        if entry["model_name"] != "auto"
+    }
+    assert {models[model] for model in asked(_key(keyed, {"max_tier": "simple"}))} == {"tier-simple"}
+    assert {models[model] for model in asked(_key(keyed))} == {"tier-frontier"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/gemini/v1beta/models/gemini-3.8-flash:generateContent", GOOGLE),
+        ("/v1/batches", {"input_file_id": "f", "endpoint": "/v1/chat/completions", "completion_window": "24h"}),
+    ],
+)
+def test_routes_whose_models_cannot_be_seen_are_closed_to_a_capped_key(
+    keyed: KeyedProxy, path: str, body: dict[str, Any]
+) -> None:
+    key = _key(keyed, {"max_tier": "medium"}, models=[])
+    headers = {"Authorization": f"Bearer {key}", "x-goog-api-key": key}
+    refused = keyed.http.post(path, json=body, headers=headers)
+    assert refused.status_code == 403, refused.text
+    assert "tiers up to medium" in refused.text
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_alias_of_a_key_does_not_lead_around_the_router(keyed: KeyedProxy, kind: str) -> None:
     key = _key(keyed, {"max_tier": "simple"}, models=["auto", "tier-frontier"], aliases={"auto": "tier-frontier"})
