@@ -6,7 +6,6 @@ One stack, whose requests all begin at the simple tier unless a header asks for 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
