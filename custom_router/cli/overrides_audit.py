@@ -117,6 +117,7 @@ def _remarks(found: OverridesAudit, seen: Seen) -> None:
     remarks = [
         (found.capped_by_choice, "named a domain in a header only, which lifts no cap: a capped caller's own choice"),
         (found.unjudged, "matched a domain whose required tier is not recorded, and which the policy no longer has"),
+        (found.unlooked, "were decided without a look for domains (mode off, or an error), and not by the frontier"),
         (seen.unreadable, "lines of the records are unreadable: what they held is not proven"),
         (seen.torn, "files end in a torn line, from a process killed or a full disk: what it held is not proven"),
     ]

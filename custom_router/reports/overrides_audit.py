@@ -45,6 +45,8 @@ class OverridesAudit:
 
     `capped_by_choice` are requests of capped callers that named a domain in a header themselves: it cannot lift a cap,
     and nobody's rule was passed over. `unjudged` matched a domain whose tier neither the record nor the policy tells.
+    `unlooked` were decided without a look for domains, in mode `off` or after an error of the router's, and not by the
+    frontier.
     """
 
     requests: int = 0
@@ -53,6 +55,7 @@ class OverridesAudit:
     policies: Counter[str] = field(default_factory=Counter)
     capped_by_choice: int = 0
     unjudged: int = 0
+    unlooked: int = 0
 
     @property
     def matched(self) -> int:
@@ -74,6 +77,8 @@ def audit_overrides(records: Iterable[Mapping[str, Any]], required: Mapping[str,
         domain = record.get("domain") or {}
         if name := domain.get("name"):
             _judge(audit, record, str(name), str(domain.get("rule")), _tier(domain.get("tier")) or required.get(name))
+        elif record.get("mode") == "off" or Cause.ENGINE_ERROR.value in (record.get("causes") or ()):
+            audit.unlooked += record.get("tier") != Tier.FRONTIER.value
     return audit
 
 

@@ -70,6 +70,17 @@ def test_a_record_that_does_not_say_is_judged_by_the_policy_in_force() -> None:
     assert (found.unjudged, found.matched) == (1, 0)
 
 
+def test_requests_in_which_nobody_looked_are_counted_unless_the_frontier_answered() -> None:
+    error = [Cause.ENGINE_ERROR.value]
+    found = audited(
+        made(1, mode="off", tier="simple"),
+        made(2, mode="off"),
+        made(3, causes=error, tier="medium"),
+        made(4, tier="simple"),
+    )
+    assert (found.unlooked, found.matched, found.failed) == (2, 0, 0)
+
+
 def test_every_violation_is_counted_and_some_are_listed() -> None:
     found = audited(*(matched(n, tier="simple") for n in range(LISTED + 5)))
     assert (found.failed, len(found.violations)) == (LISTED + 5, LISTED)
