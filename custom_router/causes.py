@@ -31,6 +31,7 @@ class Cause(StrEnum):
     CALLER_FLOOR = "caller_floor"
     CALLER_CAP = "caller_cap"
     CALLER_POLICY_MALFORMED = "caller_policy_malformed"
+    NEAR_BUDGET = "near_budget"
     HEADER_FLOOR = "header_floor"
     HEADER_INVALID = "header_invalid"
     MALFORMED_REQUEST = "malformed_request"
@@ -92,6 +93,7 @@ MEANING: dict[Cause, str] = {
     Cause.CALLER_FLOOR: "the key's or team's min_tier",
     Cause.CALLER_CAP: "the key's or team's max_tier lowered the tier",
     Cause.CALLER_POLICY_MALFORMED: "the key's or team's router metadata is malformed; the narrowest reading applies",
+    Cause.NEAR_BUDGET: "a budget of the caller's is nearly used up, and the policy lowers its cap then",
     Cause.HEADER_FLOOR: "the request asked for at least this tier in x-router-tier",
     Cause.HEADER_INVALID: "an x-router-* request header has an unknown value and was ignored",
     Cause.MALFORMED_REQUEST: "the request body could not be read as its API's shape",

@@ -74,6 +74,7 @@ def decide(
         source=scores.source if scores else "none",
         intent=scores.intent if scores else None,
         domain=domain,
+        domain_tier=rule.tier if rule else None,
         gate_bypass=bool(rule and rule.gate == "bypass") or caller.gate is False,
         cache=min((caller.cache, rule.cache if rule else caller.cache), key=_SCOPES.index),
         mode=document.mode,

@@ -88,6 +88,8 @@ class Decision:
     """Milliseconds per stage, filled in by the engine, which owns the clock."""
     intent: str | None = None
     """What the request was recognised as asking for."""
+    domain_tier: Tier | None = None
+    """The tier that the policy requires of the domain; None without one."""
     reading: Reading | None = None
     """How the scores came about; None where nothing was classified."""
     turn: bytes = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -127,7 +128,7 @@ class RouterEngine:
         if standing.kind is not TurnKind.NEW:
             view = replace(view, signals=view.signals | standing.judged.signals)
         matches = named_by_caller(caller)
-        rules_s = document.latency_budget_ms.rules / 1000
+        rules_s = math.inf if patient else document.latency_budget_ms.rules / 1000
         matches += matched_by_rules(installed.rules, document.domains, caller, view.searched, rules_s)
         timer.lap("rules")
         around = replace(around, domain=strictest(matches, document.domains, caller.max_tier))
@@ -185,7 +186,7 @@ class RouterEngine:
         unknown = [name for name, rule in domains.items() if rule.threshold is not None and name not in known]
         if unknown:
             told = f"the domain model knows {known} only; remove it"
-            raise PolicyError([Finding(policy.source, 0, f"domains.{name}.threshold", told) for name in unknown])
+            raise PolicyError([Finding(policy.file_of(name), 0, f"domains.{name}.threshold", told) for name in unknown])
         rules = {name: DomainRules.compile(name, domain.rules) for name, domain in domains.items()}
         accept_head(policy)
         # Here, not in the event loop at the first request that needs it.

@@ -14,6 +14,7 @@ from cachetools import LRUCache
 
 from custom_router import metrics
 from custom_router.caching import Caching
+from custom_router.caller_problems import CallerProblems
 from custom_router.causes import Cause
 from custom_router.confidence.base import Expectations
 from custom_router.decision import Capability, Decision
@@ -50,6 +51,7 @@ class Runtime:
         self._late = LateRecords(self._write)
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
         self.caching = Caching(engine)
+        self.caller_problems = CallerProblems()
         self.recent: LRUCache[str, DecisionRecord] = LRUCache(RECENT)
         """Records lately finished, by request id."""
 
@@ -97,6 +99,7 @@ class Runtime:
         `pending.hit` is then the stored answer to give.
         """
         policy = self.engine.policy
+        self.caller_problems.note(arrival.tenant, caller)
         try:
             decision = await self.engine.decide(
                 view,
@@ -145,10 +148,10 @@ class Runtime:
         pending = self.pending.get(token)
         if pending is None:
             return self.pending.ended_headers(token)
-        if served is None:
-            return pending.headers
-        _note_served(pending, served)
-        return decision_headers(pending.record)
+        if served is not None:
+            _note_served(pending, served)
+        pending.headers = decision_headers(pending.record)
+        return pending.headers
 
     def under_way(self, token: str) -> DecisionRecord | None:
         """The record of a request that has not ended, as far as it has come."""
@@ -246,6 +249,7 @@ class Runtime:
             "encoder": {"state": encoder.state, "needed": needs_encoder, "error": encoder.error},
             "vllm": vllm,
             "cache": self.caching.health(),
+            "callers": {"malformed": self.caller_problems.report()},
             "requests_under_way": len(self.pending),
         }
 

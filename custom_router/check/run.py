@@ -17,6 +17,7 @@ _RULES: tuple[Callable[[Subject], Iterator[CheckFinding]], ...] = (
     domains.known_to_model,
     tiers.groups_exist,
     tiers.second_provider,
+    tiers.of_one_tier,
     tiers.timeouts,
     tiers.deprecations,
     tiers.frontier_sees,
@@ -53,7 +54,7 @@ def check_texts(
     if config is not None and policy is not None:
         root = yaml.compose(policy_text.decode("utf-8-sig"), Loader=yaml.SafeLoader)
         listed = list_deployments(config, outside.facts)
-        subject = Subject(config, policy.document, policy_file, root, outside, listed)
+        subject = Subject(config, policy.document, policy_file, root, outside, listed, policy.overrides)
         for rule in _RULES:
             found += rule(subject)
     return sorted(found, key=lambda f: (f.file != policy_file, f.line, f.path))

@@ -13,6 +13,7 @@ from custom_router.check.config import Config, KeyPath, dotted
 from custom_router.check.finding import CheckFinding, Severity
 from custom_router.deployments import Deployment, ModelFacts, read_deployments
 from custom_router.policy.load import line_of
+from custom_router.policy.overrides import Overrides
 from custom_router.policy.schema import PolicyDocument
 from custom_router.tiers import TIERS, Tier
 
@@ -61,6 +62,7 @@ class Subject:
     policy_root: yaml.Node | None
     outside: Outside
     listed: tuple[Listed, ...]
+    overrides: Overrides | None = None
 
     @property
     def groups(self) -> set[str]:
@@ -87,8 +89,11 @@ class Subject:
                 yield tier, item
 
     def policy_finding(self, severity: Severity, path: KeyPath, message: str, mend: str = "") -> CheckFinding:
-        """A finding at a key of the policy file."""
-        return CheckFinding(severity, self.policy_file, line_of(self.policy_root, path), dotted(path), message, mend)
+        """A finding at a key of the policy file, or of its overrides."""
+        file, root = self.policy_file, self.policy_root
+        if self.overrides is not None and self.overrides.holds(path):
+            file, root = str(self.overrides.path), self.overrides.root
+        return CheckFinding(severity, file, line_of(root, path), dotted(path), message, mend)
 
 
 def list_deployments(config: Config, facts: ModelFacts) -> tuple[Listed, ...]:

@@ -1,4 +1,4 @@
-"""Rules about what serves each tier: groups, second providers, timeouts, models that are going away, abilities."""
+"""Rules about what serves each tier: groups, second providers of the same tier, timeouts, ageing models, abilities."""
 
 from __future__ import annotations
 
@@ -48,6 +48,21 @@ def second_provider(subject: Subject) -> Iterator[CheckFinding]:
             message,
             f"give {group} a deployment at another provider with `order: {first + 1}`",
         )
+
+
+def of_one_tier(subject: Subject) -> Iterator[CheckFinding]:
+    """No model serves two tiers: failing over to it would leave the tier without a cause."""
+    seen: dict[tuple[str, str], Tier] = {}
+    for tier, item in subject.in_tiers():
+        other = seen.setdefault((item.deployment.model, item.supplier), tier)
+        if other is not tier:
+            yield subject.config.finding(
+                Severity.ERROR,
+                item.at("litellm_params", "model"),
+                f"{item.deployment.model} serves {other.value} too: where one of them fails over to it, "
+                f"the record says {tier.value} and the answer is {other.value}'s, or the other way round",
+                f"give {subject.group(tier)} a model of its own",
+            )
 
 
 def timeouts(subject: Subject) -> Iterator[CheckFinding]:

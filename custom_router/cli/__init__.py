@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from custom_router.cli import (
+    bill,
     cache,
     cache_match,
     check,
@@ -14,8 +15,10 @@ from custom_router.cli import (
     fit_rating,
     gate,
     init,
+    keys,
     matrix,
     model,
+    overrides,
     profiles,
     route,
     schema,
@@ -47,6 +50,7 @@ app.command("explain")(explain.explain)
 app.command("gate")(gate.gate)
 app.command("fit-gate")(fit_gate.fit_gate)
 app.command("cache-match")(cache_match.cache_match)
+app.command("bill")(bill.bill)
 app.command("fit-rating")(fit_rating.fit_rating)
 app.command("train")(train.train)
 app.command("matrix")(matrix.matrix)
@@ -55,6 +59,8 @@ app.command("schema")(schema.schema)
 app.add_typer(model.app, name="model")
 app.add_typer(cache.app, name="cache")
 app.add_typer(encoder.app, name="encoder")
+app.add_typer(keys.app, name="keys")
+app.add_typer(overrides.app, name="overrides")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from custom_router.litellm_adapter.answers import is_repeatable, read_expectatio
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
+from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
@@ -28,7 +29,7 @@ from custom_router.litellm_adapter.reading import (
 from custom_router.litellm_adapter.response_gate import ResponseGate
 from custom_router.litellm_adapter.signal_requests import SignalRequests
 from custom_router.litellm_adapter.stream_gate import StreamGate
-from custom_router.litellm_adapter.tickets import TicketDesk
+from custom_router.litellm_adapter.tickets import TicketDesk, response_model_id
 from custom_router.litellm_adapter.upstream import call_in
 from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord, TokenFields
@@ -44,8 +45,6 @@ _CALL_TYPES = {
     "aresponses": CallType.RESPONSES,
     "anthropic_messages": CallType.MESSAGES,
 }
-# Fallbacks named in a request body would lead past a caller's cap.
-_CLIENT_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
 class LiteLLMAdapter:
@@ -64,13 +63,16 @@ class LiteLLMAdapter:
     async def pre_call(
         self, data: MutableMapping[str, Any], user: Any, call_type: str
     ) -> MutableMapping[str, Any] | None:
-        """Route a request that asks for an entry model: `data["model"]` becomes a tier's group. None: not ours."""
+        """Route a request that asks for an entry model: `data["model"]` becomes a tier's group. None: not ours.
+
+        One that is not routed still keeps to its caller's cap, or is refused."""
         began = time.perf_counter()
         policy = self.runtime.engine.policy.document
         kind = _CALL_TYPES.get(call_type)
-        model = data.get("model")
-        if kind is None or not isinstance(model, str) or model not in policy.entry_models:
-            return None
+        deployments = self._deployments.all()
+        model = entry_asked(data, deployments, policy)
+        if kind is None or model is None:
+            return hold_to_cap(data, user, call_type, deployments, policy)
         # `stream` and friends may have been moved or set by LiteLLM; the shape it was sent in is still there.
         view = RequestView.from_body(kind, data)
         caller = read_caller(policy, user, data)
@@ -95,7 +97,7 @@ class LiteLLMAdapter:
         )
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
-        for key in _CLIENT_FALLBACKS:
+        for key in FALLBACKS:
             data.pop(key, None)
         data["model"] = pending.record.model_group
         if pending.hit is not None:
@@ -103,8 +105,7 @@ class LiteLLMAdapter:
             best = decision.served if caller.max_tier.rank < decision.served.rank else caller.max_tier
             data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
         elif (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
-            data["fallbacks"] = allowed
-            data["context_window_fallbacks"] = allowed
+            data.update(dict.fromkeys(FALLBACKS, allowed))
         self._mark(data, token, pending.record)
         return data
 
@@ -143,6 +144,9 @@ class LiteLLMAdapter:
 
     async def answered(self, data: Mapping[str, Any], user: Any, response: Any) -> Any:
         """A whole response before the client gets it: the one to deliver in its place, or None."""
+        if (token := token_in(data)) is not None and isinstance(response, Mapping):
+            # Those of /v1/messages: when headers are asked for, LiteLLM no longer says which deployment answered.
+            self.runtime.headers(token, self._served(response_model_id(response)))
         delivered = await self._responses.answered(data, user, response)
         self._cache.whole(data, response if delivered is None else delivered)
         return delivered

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from custom_router.causes import Cause
 from custom_router.decision import Decision
 from custom_router.deployments import Deployment
+from custom_router.litellm_adapter.budgets import share_left
 from custom_router.policy import Caller, resolve_caller
 from custom_router.policy.schema import PolicyDocument
 from custom_router.records.record import Tenant, TokenFields
@@ -16,6 +16,10 @@ from custom_router.tiers import TIERS, Tier
 
 TOKEN = "tier_router_request"  # noqa: S105 - a metadata key
 METADATA_KEYS = ("metadata", "litellm_metadata")
+
+
+END_USER_CHARS = 200
+"""What is kept of an end user's name, which a client may write at any length."""
 
 
 def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> Caller:
@@ -28,6 +32,7 @@ def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> C
         headers={str(k).lower(): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else None,
         team=text_or_none(attribute(user, "team_id")),
         team_alias=text_or_none(attribute(user, "team_alias")),
+        budget_left=share_left(user),
     )
 
 
@@ -41,12 +46,16 @@ def read_tenant(user: Any) -> Tenant:
         team_alias=text_or_none(attribute(user, "team_alias")),
         key_alias=text_or_none(attribute(user, "key_alias")),
         key_hash=text_or_none(attribute(user, "token")),
+        end_user=(text_or_none(attribute(user, "end_user_id")) or "")[:END_USER_CHARS] or None,
     )
 
 
 def allowed_fallbacks(policy: PolicyDocument, caller: Caller, decision: Decision) -> list[dict[str, list[str]]] | None:
-    """Upward fallbacks that stay under the caller's cap; None where the configured ones may stand."""
-    if caller.max_tier is Tier.FRONTIER or Cause.DOMAIN_OVER_CAP in decision.causes:
+    """Upward fallbacks that stay under the caller's cap; None where the configured ones may stand.
+
+    A domain that won over the cap did so for its own tier, not for those above it.
+    """
+    if caller.max_tier is Tier.FRONTIER:
         return None
     above = [policy.tiers[t].model for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank]
     return [{policy.tiers[decision.served].model: above}] if above else []

@@ -14,9 +14,10 @@ from custom_router.escalation import Surroundings
 from custom_router.gating import Attempt
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
+from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.reading import token_in
-from custom_router.litellm_adapter.upstream import Accounted, ask_self, call_in, remaining_budget
+from custom_router.litellm_adapter.upstream import Accounted, ask_self, call_in
 from custom_router.records.cost import Price
 from custom_router.records.pending import Pending
 from custom_router.runtime import Runtime
@@ -71,7 +72,7 @@ class TicketDesk:
 
     def structured(self, ticket: GateTicket, response: Any) -> bool:
         """Whether the deployment that answered was asked to write a confidence beside its answer."""
-        return _response_model_id(response) in ticket.structured
+        return response_model_id(response) in ticket.structured
 
     def judged(self, pending: Pending, ticket: GateTicket, response: Any) -> bool:
         """Whether the tier that really answered is judged: LiteLLM may have fallen back to the frontier."""
@@ -84,13 +85,13 @@ class TicketDesk:
 
     def tier(self, pending: Pending, response: Any, asked: Tier | None = None) -> Tier:
         """The tier that really answered, which LiteLLM's fallbacks may have changed; `asked` where that is unknown."""
-        deployment = self.deployments.by_id(_response_model_id(response))
+        deployment = self.deployments.by_id(response_model_id(response))
         name = pending.group_tier.get(deployment.group) if deployment is not None else None
         return Tier(name) if name else asked or Tier(pending.record.tier)
 
     def named(self, response: Any, answer: Answer) -> Answer:
         """The answer with the model that gave it."""
-        deployment = self.deployments.by_id(_response_model_id(response))
+        deployment = self.deployments.by_id(response_model_id(response))
         return replace(answer, model=deployment.model if deployment is not None else "unknown")
 
     def may_judge(self, pending: Pending, ticket: GateTicket, deployment: Deployment) -> bool:
@@ -102,7 +103,7 @@ class TicketDesk:
 
     def note_delivered(self, pending: Pending, delivered: Attempt) -> None:
         record, ticket = pending.record, pending.ticket
-        deployment = self.deployments.by_id(_response_model_id(get(delivered.payload, "stream") or delivered.payload))
+        deployment = self.deployments.by_id(response_model_id(get(delivered.payload, "stream") or delivered.payload))
         record.tier = delivered.tier.value
         if ticket is not None:
             record.model_group = self.group(ticket, delivered.tier)
@@ -145,7 +146,7 @@ class _Upstream:
 
     async def self_check(self, attempt: Attempt) -> float | None:
         token, _, ticket = self._found
-        deployment_id = _response_model_id(get(attempt.payload, "stream") or attempt.payload)
+        deployment_id = response_model_id(get(attempt.payload, "stream") or attempt.payload)
         answerer = self._desk.deployments.by_id(deployment_id)
         if answerer is None or answerer.id is None or attempt.answer is None:
             return None
@@ -157,5 +158,5 @@ class _Upstream:
             )
 
 
-def _response_model_id(response: Any) -> object:
+def response_model_id(response: Any) -> object:
     return get(get(response, "_hidden_params"), "model_id")

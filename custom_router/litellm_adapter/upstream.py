@@ -131,23 +131,6 @@ async def bill_partial(stream: Any) -> bool:
     return bool(await _bill_partial_streamed_spend_on_disconnect({"litellm_logging_obj": logging}, stream))
 
 
-def remaining_budget(user: Any) -> float | None:
-    """Dollars that the caller may still spend before the first of its budgets is used up; None without any budget.
-
-    Key, team and user, as LiteLLM read them when the request was authenticated.
-    """
-    left = [
-        float(limit) - float(getattr(user, spend, None) or 0.0)
-        for limit_name, spend in (
-            ("max_budget", "spend"),
-            ("team_max_budget", "team_spend"),
-            ("user_max_budget", "user_spend"),
-        )
-        if isinstance(limit := getattr(user, limit_name, None), int | float)
-    ]
-    return max(min(left), 0.0) if left else None
-
-
 class Accounted:
     """Counts a call of the gate's until it is billed; one that fails is never billed."""
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from custom_router.causes import Cause
 from custom_router.policy.cache import CacheScope
+from custom_router.policy.misspelt import Misspelt, meant_by
 from custom_router.policy.schema import CallerLimits, PolicyDocument
 from custom_router.tiers import Tier, higher, lower
 
@@ -16,6 +17,8 @@ LogText = Literal["off", "redacted", "full"]
 CacheWish = Literal["bypass", "refresh", "no-store"]
 """bypass: neither read nor stored; refresh: not read, but stored; no-store: read, but not stored."""
 _LOG_TEXT: list[LogText] = ["off", "redacted", "full"]
+SETTINGS = ("max_tier", "min_tier", "cache", "gate", "domain", "experiment", "log_text")
+"""What `metadata.router` may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,14 @@ def resolve_caller(
     headers: Mapping[str, str] | None = None,
     team: str | None = None,
     team_alias: str | None = None,
+    budget_left: float | None = None,
 ) -> Caller:
     """Merge the policy file, the team's and the key's settings, and the request's own headers.
 
-    Each step can only narrow. A malformed setting is read as the narrowest value of its kind, never as absent,
-    so that a typing mistake cannot lift a cap; it is reported in `problems` and as a cause.
+    Each step can only narrow. A malformed setting, or one whose name is misspelt, is read as the narrowest value of its
+    kind, never as absent, so that a typing mistake cannot lift a cap; it is reported in `problems` and as a cause.
+
+    `budget_left` is the share, 0 to 1, that is left of the scarcest of the caller's budgets; None without any.
     """
     limits = policy.callers
     caller = Caller(
@@ -70,24 +76,27 @@ def resolve_caller(
     for owner, settings in (("team", team_settings), ("key", key_settings)):
         if settings is not None:
             caller = _narrow(caller, owner, settings, policy)
+    caller = _with_budget(caller, limits, budget_left)
     caller = replace(caller, min_tier=lower(caller.min_tier, caller.max_tier))
     return _with_headers(caller, headers or {}, limits, policy)
 
 
 def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument) -> Caller:
     if not isinstance(settings, Mapping):
-        return _malformed(
-            replace(caller, max_tier=Tier.SIMPLE, cache=CacheScope.OFF, log_text="off"),
-            [f"{owner}: router is {type(settings).__name__}, not a mapping; read as the narrowest limits"],
-        )
-    problems = [
-        f"{owner}: unknown setting {name!r}"
-        for name in settings
-        if name not in ("max_tier", "min_tier", "cache", "gate", "domain", "experiment", "log_text")
-    ]
+        told = f"{owner}: router is {type(settings).__name__}, not a mapping; read as the narrowest limits"
+        return _malformed(_narrowest(caller), [told])
+    problems: list[str] = []
+    given = {name: settings[name] for name in SETTINGS if name in settings}
+    for name in map(str, (name for name in settings if name not in SETTINGS)):
+        meant = meant_by(name, SETTINGS)
+        given |= dict.fromkeys(meant, Misspelt(name))
+        if not meant:
+            # Whatever limit it was to be, none is narrower than these.
+            caller = _narrowest(caller)
+            problems.append(f"{owner}: unknown setting {_brief(name)}; read as the narrowest limits")
 
     def member(name: str, known: Iterable[str], narrowest: str) -> str | None:
-        value = settings.get(name)
+        value = given.get(name)
         if value is None:
             return None
         # YAML 1.1 and some admin tools turn a bare `off`/`on` into a boolean.
@@ -109,7 +118,7 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
     if (text := member("log_text", _LOG_TEXT, "off")) is not None:
         narrowed = _LOG_TEXT[min(_LOG_TEXT.index(caller.log_text), [str(x) for x in _LOG_TEXT].index(text))]
         caller = replace(caller, log_text=narrowed)
-    if (domain := settings.get("domain")) is not None:
+    if (domain := given.get("domain")) is not None:
         if isinstance(domain, str) and domain in policy.domains:
             bound = policy.domains[caller.domain].tier if caller.domain else None
             # A key may bind itself to a stricter domain than its team's, never out of it.
@@ -120,12 +129,24 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
             caller = replace(caller, min_tier=Tier.FRONTIER)
             known = sorted(policy.domains)
             problems.append(f"{owner}: domain is {_brief(domain)}, not one of {known}; read as the highest tier")
-    if (experiment := settings.get("experiment")) is not None:
+    if (experiment := given.get("experiment")) is not None:
         if isinstance(experiment, str) and len(experiment) <= 64:
             caller = replace(caller, experiment=experiment)
         else:
             problems.append(f"{owner}: experiment is {_brief(experiment)}, not a short name")
     return _malformed(caller, problems)
+
+
+def _narrowest(caller: Caller) -> Caller:
+    return replace(caller, max_tier=Tier.SIMPLE, cache=CacheScope.OFF, log_text="off")
+
+
+def _with_budget(caller: Caller, limits: CallerLimits, left: float | None) -> Caller:
+    """Lower the cap of a caller whose budget is nearly used up, where the policy says so."""
+    near = limits.near_budget
+    if near.max_tier is None or left is None or left > near.remaining or near.max_tier.rank >= caller.max_tier.rank:
+        return caller
+    return replace(caller, max_tier=near.max_tier, causes=(*caller.causes, Cause.NEAR_BUDGET))
 
 
 def _malformed(caller: Caller, problems: list[str]) -> Caller:

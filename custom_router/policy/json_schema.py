@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import BaseModel
+
 from custom_router.policy.schema import PolicyDocument
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,4 +29,13 @@ def policy_schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """The schema as the text of routing_policy.schema.json."""
-    return json.dumps(policy_schema(), indent=2, ensure_ascii=False) + "\n"
+    return _as_text(policy_schema())
+
+
+def model_text(model: type[BaseModel]) -> str:
+    """The schema of another file that people edit, as text."""
+    return _as_text({"$schema": DIALECT, **model.model_json_schema()})
+
+
+def _as_text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

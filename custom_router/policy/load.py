@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from custom_router.policy.identity import Identity, identity
+from custom_router.policy.overrides import Overrides, OverridesDocument, merged
 from custom_router.policy.schema import PolicyDocument
 from custom_router.tiers import TIERS
 
@@ -32,33 +33,30 @@ class Finding:
 
 
 class PolicyError(ValueError):
-    """A policy file that cannot be used. `findings` lists every reason."""
+    """A policy file that cannot be used. `findings` lists every reason, `overrides` is the file that it names, if it
+    came to that."""
 
-    def __init__(self, findings: list[Finding]) -> None:
+    def __init__(self, findings: list[Finding], overrides: Overrides | None = None) -> None:
         super().__init__("\n".join(str(finding) for finding in findings))
         self.findings = findings
+        self.overrides = overrides
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A checked policy document and where it came from. `version` is a hash of its content, `artifacts` the identities
-    of the files that it names, as they were when it was loaded."""
+    """A checked policy document and where it came from. `version` is a hash of its content, the overrides' included,
+    `artifacts` the identities of the artifacts that it names, as they were when it was loaded."""
 
     document: PolicyDocument
     version: str
     source: str
     artifacts: tuple[Identity | None, ...] = ()
+    overrides: Overrides | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
         """Read and check a policy file. Raises `PolicyError`."""
-        try:
-            with Path(path).open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-        except (OSError, ValueError) as error:  # ValueError: a path that no file can have
-            reason = getattr(error, "strerror", None) or str(error)
-            mend = "`tier-router init` writes a policy to start from"
-            raise PolicyError([Finding(str(path), 0, "", f"cannot be read ({reason}); {mend}")]) from error
+        raw = _read(Path(path), "`tier-router init` writes a policy to start from")
         policy = cls.parse(raw, source=str(path))
         return replace(policy, artifacts=tuple(map(identity, policy.named_files())))
 
@@ -86,21 +84,69 @@ class Policy:
 
     @classmethod
     def parse(cls, raw: str | bytes, *, source: str = "policy") -> Policy:
-        """Check policy text. Raises `PolicyError` with one finding for each mistake."""
+        """Check policy text, together with the overrides file that it may name, relative to `source`.
+
+        Raises `PolicyError` with one finding for each mistake."""
         content = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
-        if len(content) > MAX_BYTES:
-            raise PolicyError([Finding(source, 0, "", f"larger than {MAX_BYTES // 2**20} MiB")])
-        node, data = _parse_yaml(content, source)
-        if not isinstance(data, dict) or not data:
-            held = "is empty" if not data else f"holds a {type(data).__name__}"
-            line = node.start_mark.line + 1 if node is not None else 0
-            mend = "it must be a mapping with at least `tiers:`; `tier-router init` writes a policy to start from"
-            raise PolicyError([Finding(source, line, "", f"{held}; {mend}")])
+        mend = "it must be a mapping with at least `tiers:`; `tier-router init` writes a policy to start from"
+        node, data = _mapping(content, source, mend)
+        overrides: Overrides | None = None
+        if isinstance(name := data.get("overrides"), str) and name:
+            overrides, domains = _read_overrides(Path(source).parent / name, data, source)
+            data = merged(data, domains)
+            # Between two YAML documents: the same lines distributed otherwise are another version.
+            content = b"\n---\n".join((content, overrides.content))
         try:
             document = PolicyDocument.model_validate(data)
         except ValidationError as error:
-            raise PolicyError(_findings(error, node, source)) from error
-        return cls(document, hashlib.sha256(content).hexdigest()[:12], source)
+            raise PolicyError(findings_of(error, node, source), overrides) from error
+        return cls(document, hashlib.sha256(content).hexdigest()[:12], source, overrides=overrides)
+
+    def file_of(self, domain: str) -> str:
+        """The file that a domain stands in."""
+        overrides = self.overrides
+        return str(overrides.path) if overrides is not None and domain in overrides.domains else self.source
+
+
+def _read(path: Path, mend: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PolicyError([Finding(str(path), 0, "", f"cannot be read ({reason}); {mend}")]) from error
+
+
+def _mapping(content: bytes, source: str, mend: str) -> tuple[yaml.Node | None, dict[str, Any]]:
+    if len(content) > MAX_BYTES:
+        raise PolicyError([Finding(source, 0, "", f"larger than {MAX_BYTES // 2**20} MiB")])
+    node, data = parse_yaml(content, source)
+    if not isinstance(data, dict) or not data:
+        held = "is empty" if not data else f"holds a {type(data).__name__}"
+        line = node.start_mark.line + 1 if node is not None else 0
+        raise PolicyError([Finding(source, line, "", f"{held}; {mend}")])
+    return node, data
+
+
+def _read_overrides(path: Path, policy: dict[str, Any], source: str) -> tuple[Overrides, dict[str, Any]]:
+    """The file that the policy's data names, checked by itself, and its domains' data. Raises `PolicyError`."""
+    found = Overrides(path, identity(path))
+    try:
+        content = _read(path, f"{source} names it under `overrides`")
+        node, data = _mapping(content, str(path), "it must be a mapping with `domains:`")
+        try:
+            OverridesDocument.model_validate(data)
+        except ValidationError as error:
+            raise PolicyError(findings_of(error, node, str(path))) from error
+        own, domains = policy.get("domains"), data["domains"]
+        twice = [name for name in domains if isinstance(own, dict) and name in own]
+        if twice:
+            told = f"stands in {source} too; keep one"
+            places = [(name, line_of(node, ("domains", name))) for name in twice]
+            raise PolicyError([Finding(str(path), line, f"domains.{name}", told) for name, line in places])
+    except PolicyError as error:
+        raise PolicyError(error.findings, found) from error
+    return replace(found, content=content, root=node, domains=frozenset(domains)), domains
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -140,10 +186,11 @@ _UniqueKeyLoader.yaml_implicit_resolvers = {
 
 def read_yaml(content: bytes, source: str) -> Any:
     """Parse YAML strictly (no aliases, no repeated keys). Raises `PolicyError`."""
-    return _parse_yaml(content, source)[1]
+    return parse_yaml(content, source)[1]
 
 
-def _parse_yaml(content: bytes, source: str) -> tuple[yaml.Node | None, Any]:
+def parse_yaml(content: bytes, source: str) -> tuple[yaml.Node | None, Any]:
+    """As `read_yaml`, and the node that `line_of` looks in."""
     try:
         loader = _UniqueKeyLoader(content.decode("utf-8-sig"))
         try:
@@ -171,7 +218,8 @@ def _parse_yaml(content: bytes, source: str) -> tuple[yaml.Node | None, Any]:
         raise PolicyError([Finding(source, 0, "", message)]) from error
 
 
-def _findings(error: ValidationError, root: yaml.Node | None, source: str) -> list[Finding]:
+def findings_of(error: ValidationError, root: yaml.Node | None, source: str) -> list[Finding]:
+    """One finding for each mistake that a model found in the data of a YAML file."""
     found = []
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if part != "[key]")

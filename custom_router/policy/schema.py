@@ -105,6 +105,14 @@ class DomainPolicy(Section):
     rules: Rules = Rules()
 
 
+def plain_names(domains: dict[str, DomainPolicy]) -> dict[str, DomainPolicy]:
+    """The domains, if each name can stand in a header. Raises `ValueError`."""
+    for name in domains:
+        if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
+            raise ValueError(f"domain name {name!r}: use lower-case letters, digits, - and _")
+    return domains
+
+
 class LongContext(Section):
     """A floor for long prompts."""
 
@@ -135,6 +143,15 @@ class LatencyBudget(Section):
     """The vLLM classifier. An answer that is late is used for comparison only."""
 
 
+class NearBudget(Section):
+    """What happens to a caller whose key, team or user budget is nearly used up."""
+
+    max_tier: Tier | None = None
+    """Highest tier that it then gets; leave out to change nothing until LiteLLM refuses it."""
+    remaining: Probability = 0.1
+    """Share of a budget that is left, from which down it counts as nearly used up."""
+
+
 class CallerLimits(Section):
     """What callers may ask for. Keys and teams narrow this through `metadata.router`; nobody widens it."""
 
@@ -144,6 +161,7 @@ class CallerLimits(Section):
     """Which of the request headers x-router-tier, x-router-cache and x-router-domain are honoured."""
     domain_over_cap: bool = True
     """Whether a domain's tier wins over a caller's max_tier. Either way the conflict is recorded."""
+    near_budget: NearBudget = NearBudget()
 
 
 class RecordPolicy(Section):
@@ -183,6 +201,8 @@ class PolicyDocument(Section):
     cache: CachePolicy = CachePolicy()
     domains: dict[str, DomainPolicy] = Field(default_factory=dict)
     """Traffic that must go to a tier whatever it costs. Names are lower-case and appear in records and headers."""
+    overrides: str | None = Field(default=None, min_length=1)
+    """File of further domains, relative to this one, for somebody who may edit nothing else."""
     conversations: ConversationPolicy = ConversationPolicy()
     latency_budget_ms: LatencyBudget = LatencyBudget()
     callers: CallerLimits = CallerLimits()
@@ -191,10 +211,7 @@ class PolicyDocument(Section):
     @field_validator("domains")
     @classmethod
     def _plain_names(cls, domains: dict[str, DomainPolicy]) -> dict[str, DomainPolicy]:
-        for name in domains:
-            if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
-                raise ValueError(f"domain name {name!r}: use lower-case letters, digits, - and _")
-        return domains
+        return plain_names(domains)
 
     @field_validator("intents")
     @classmethod

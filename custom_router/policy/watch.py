@@ -12,6 +12,7 @@ from pathlib import Path
 from custom_router import metrics
 from custom_router.policy.identity import Identity, identity
 from custom_router.policy.load import Finding, Policy, PolicyError
+from custom_router.policy.overrides import Overrides
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,9 @@ class PolicyStatus:
 
 
 class PolicyWatcher:
-    """Keeps the last good policy of one file. `install` is called with each new policy and may refuse it by raising
-    `PolicyError`; the old one then stays. A policy is new too when an artifact that it names has been replaced.
+    """Keeps the last good policy of one file and the overrides that it may name. `install` is called with each new
+    policy and may refuse it by raising `PolicyError`; the old one then stays. A policy is new too when an artifact that
+    it names has been replaced.
 
     Polls the file's identity rather than waiting for file events, which network mounts and Kubernetes ConfigMaps
     (a swapped symbolic link) do not deliver reliably.
@@ -113,11 +115,26 @@ class PolicyWatcher:
         return [Finding(str(self._path), 0, "", f"could not be applied: {error!r}")]
 
     def _load(self) -> Policy:
-        policy = Policy.load(self._path)
+        try:
+            policy = Policy.load(self._path)
+        except PolicyError as error:
+            self._watch_beside(error.overrides)
+            raise
         # Those of a policy that is refused for its artifact too: mending the artifact must be noticed.
-        self._named = policy.named_files()
-        self._seen = (self._seen[0], *policy.artifacts)
+        self._watch_beside(policy.overrides, policy.named_files(), policy.artifacts)
         return policy
+
+    def _watch_beside(
+        self,
+        overrides: Overrides | None,
+        named: tuple[Path, ...] = (),
+        artifacts: tuple[Identity | None, ...] = (),
+    ) -> None:
+        """Which files are looked at besides the policy's own, and what they were when they were read."""
+        if overrides is not None:
+            named, artifacts = (overrides.path, *named), (overrides.seen, *artifacts)
+        self._named = named
+        self._seen = (self._seen[0], *artifacts)
 
     def _identities(self) -> tuple[Identity | None, ...]:
         return identity(self._path), *map(identity, self._named)

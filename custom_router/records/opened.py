@@ -15,7 +15,6 @@ from custom_router.request import RequestView
 
 def open_record(view: RequestView, caller: Caller, arrival: Arrival, decision: Decision) -> DecisionRecord:
     """The record of a request that has been decided, without its outcome."""
-    domain = decision.domain
     return DecisionRecord(
         request_id=uuid.uuid4().hex,
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -26,7 +25,7 @@ def open_record(view: RequestView, caller: Caller, arrival: Arrival, decision: D
         tenant=arrival.tenant,
         mode=decision.mode.value,
         litellm_call_id=arrival.litellm_call_id,
-        domain=DomainFields(domain.name, round(domain.score, 6), domain.rule) if domain else DomainFields(),
+        domain=_domain_fields(decision),
         scores=score_fields(decision),
         tier=decision.served.value,
         decided_tier=decision.tier.value,
@@ -34,3 +33,10 @@ def open_record(view: RequestView, caller: Caller, arrival: Arrival, decision: D
         experiment=ExperimentFields(caller.experiment),
         text=logged_text(view.text, caller.log_text),
     )
+
+
+def _domain_fields(decision: Decision) -> DomainFields:
+    domain, required = decision.domain, decision.domain_tier
+    if domain is None:
+        return DomainFields()
+    return DomainFields(domain.name, round(domain.score, 6), domain.rule, required.value if required else None)

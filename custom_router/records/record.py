@@ -13,21 +13,25 @@ from custom_router.causes import Cause
 
 @dataclass(slots=True)
 class Tenant:
-    """Who asked. `key_hash` is LiteLLM's own hash of the virtual key, never the key."""
+    """Who asked. `key_hash` is LiteLLM's own hash of the virtual key, never the key; `end_user` is whom the client says
+    that it asks for."""
 
     team: str | None = None
     team_alias: str | None = None
     key_alias: str | None = None
     key_hash: str | None = None
+    end_user: str | None = None
 
 
 @dataclass(slots=True)
 class DomainFields:
-    """The domain recognised, its score in 0..1 and the rule that matched; all null for none."""
+    """The domain recognised, its score in 0..1, the rule that matched and the tier that the policy then required; all
+    null for none."""
 
     name: str | None = None
     score: float | None = None
     rule: str | None = None
+    tier: str | None = None
 
 
 @dataclass(slots=True)

@@ -53,6 +53,14 @@ def test_two_providers_without_an_order_do_not_fail_over(bundle: Bundle) -> None
     assert "none is a fallback" in finding.message
 
 
+def test_a_fallback_of_another_tier(bundle: Bundle) -> None:
+    bundle.params(3)["model"] = "beta/big"
+    found = [f for f in bundle.findings() if "serves medium too" in f.message]
+    assert [(f.severity, f.path) for f in found] == [("error", "model_list.5.litellm_params.model")]
+    bundle.params(3)["api_base"] = "http://elsewhere/v1"  # a model of that name on a host of one's own is another
+    assert not [f for f in bundle.findings() if "serves" in f.message]
+
+
 @pytest.mark.parametrize("kind", ["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"])
 @pytest.mark.parametrize("section", ["router_settings", "litellm_settings"])
 def test_a_fallback_to_a_cheaper_tier(bundle: Bundle, section: str, kind: str) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from tests.cli.cli_calls import run
 
-COMMANDS = ["init", "check", "route", "explain", "profiles", "schema", "encoder", "gate", "fit-gate"]
+SINGLE = ["init", "check", "route", "explain", "profiles", "schema", "gate", "fit-gate", "bill"]
+GROUPS = {"encoder": ["encoder", "fetch"], "overrides": ["overrides", "test"], "keys": ["keys", "apply"]}
+COMMANDS = [*SINGLE, *GROUPS]
 
 
 def test_the_help_names_every_command() -> None:
@@ -19,7 +21,7 @@ def test_the_help_names_every_command() -> None:
         assert "--install-completion" in text
 
 
-@pytest.mark.parametrize("command", [*[[c] for c in COMMANDS if c != "encoder"], ["encoder", "fetch"]])
+@pytest.mark.parametrize("command", [*[[c] for c in SINGLE], *GROUPS.values()])
 def test_each_command_shows_an_example(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0

@@ -27,6 +27,7 @@ from custom_router.causes import MEANING, Cause
 from custom_router.cli import app
 from custom_router.domains.model import DomainModel
 from custom_router.headers import decision_headers
+from custom_router.keys.document import KeyEntry, TeamEntry, read_keys
 from custom_router.policy import Policy, resolve_caller
 from custom_router.policy.load import read_yaml
 from custom_router.policy.profiles import load_profiles
@@ -148,7 +149,7 @@ def test_policy_keys_named_in_prose_exist() -> None:
     sections = {key.partition(".")[0] for key in known} - {"tiers", "domains", "intents", "signals", "version", "mode"}
     for page in PAGES:
         for code in codes(prose(page)):
-            file = code.endswith((".json", ".npz", ".png", ".md"))  # such as the artifact cache.json
+            file = code.endswith((".json", ".npz", ".png", ".md", ".yaml"))  # such as the artifact cache.json
             named = re.fullmatch(rf"(?:{'|'.join(sections)})\.\w+(?:\.\w+)*", code)
             if named and not file and code not in recorded:
                 assert any(key == code or key.startswith(f"{code}.") for key in known), f"{page}: {code}"
@@ -279,10 +280,31 @@ def test_policy_examples_load(block: Block) -> None:
     assert with_model <= DomainModel.shipped()
 
 
+TESTED_YAML = ("yaml policy", "yaml policy-part", "yaml auto-router", "yaml overrides", "yaml examples", "yaml keys")
+
+
+@pytest.mark.parametrize("part", blocks("yaml policy-part"), ids=lambda block: block.page)
+def test_parts_of_a_policy_with_another_file_load(part: Block, tmp_path: Path) -> None:
+    (overrides,) = blocks("yaml overrides")
+    (tmp_path / yaml.safe_load(part.text)["overrides"]).write_text(overrides.text, encoding="utf-8")
+    path = tmp_path / "routing_policy.yaml"
+    path.write_text(yaml.safe_dump(merged(SHIPPED, yaml.safe_load(part.text))), encoding="utf-8")
+    assert "medical" in Policy.load(path).document.domains
+
+
+@pytest.mark.parametrize("block", blocks("yaml keys"), ids=lambda block: block.page)
+def test_files_of_keys_load(block: Block) -> None:
+    document = read_keys(block.text.encode(), block.page, PolicyDocument.model_validate(SHIPPED))
+    listed = {name for row in table("keys.md", "key") for name in codes(row[0])}
+    fields = {name for entry in (TeamEntry, KeyEntry) for name in entry.model_fields}
+    assert listed == fields
+    assert document.keys
+
+
 def test_every_yaml_block_is_tested() -> None:
     for page, text in PAGES.items():
         for info in re.findall(r"^```(yaml[^\n]*)\n", text, re.MULTILINE):
-            assert info in ("yaml policy", "yaml auto-router"), f"{page}: {info}"
+            assert info in TESTED_YAML, f"{page}: {info}"
 
 
 @pytest.mark.parametrize("block", blocks("json caller"), ids=lambda block: block.page)

@@ -120,10 +120,60 @@ def test_booleans_stand_for_off_and_on() -> None:
 
 
 def test_unknown_names_and_unknown_domains_are_reported() -> None:
-    caller = resolve_caller(POLICY, key_settings={"max_teir": "simple", "domain": "marketing", "experiment": "x" * 99})
+    caller = resolve_caller(POLICY, key_settings={"max_teir": "medium", "domain": "marketing", "experiment": "x" * 99})
     assert len(caller.problems) == 3
     assert (caller.domain, caller.experiment) == (None, None)
     assert all(len(problem) < 200 for problem in caller.problems)
+
+
+@pytest.mark.parametrize("owner", ["team", "key"])
+@pytest.mark.parametrize("name", ["max_teir", "maxTier", "MAX_TIER", "max-tier", "max_tier ", "maxtier", "tier", "max"])
+def test_a_misspelt_cap_is_the_lowest_cap(owner: str, name: str) -> None:
+    caller = resolve_caller(POLICY, **{f"{owner}_settings": {name: "medium"}})
+    assert caller.max_tier is Tier.SIMPLE
+    assert Cause.CALLER_POLICY_MALFORMED in caller.causes
+    assert any(name in problem for problem in caller.problems)
+
+
+def test_a_misspelling_beside_the_right_name_counts_too() -> None:
+    caller = resolve_caller(POLICY, key_settings={"max_tier": "frontier", "max_teir": "medium"})
+    assert caller.max_tier is Tier.SIMPLE
+
+
+def test_other_misspellings_are_read_as_their_own_settings_malformed() -> None:
+    assert resolve_caller(POLICY, key_settings={"cahce": "team"}).cache is CacheScope.OFF
+    assert resolve_caller(POLICY, key_settings={"log-text": "full"}).log_text == "off"
+    assert resolve_caller(POLICY, key_settings={"domian": "finance"}).min_tier is Tier.FRONTIER
+    declined = resolve_caller(POLICY, key_settings={"gates": "off"})
+    assert (declined.gate, declined.max_tier) == (True, Tier.FRONTIER)
+
+
+@pytest.mark.parametrize("name", ["limit", "owner", "", "7", "x" * 10_000, "preis", "上限"])
+def test_a_name_like_nothing_known_may_have_been_any_limit(name: str) -> None:
+    caller = resolve_caller(POLICY, key_settings={name: "medium"})
+    assert (caller.max_tier, caller.cache, caller.log_text) == (Tier.SIMPLE, CacheScope.OFF, "off")
+    assert len(caller.problems) == 1
+    assert len(caller.problems[0]) < 200
+
+
+NEAR = policy("callers: {near_budget: {remaining: 0.2, max_tier: medium}}")
+
+
+@pytest.mark.parametrize(
+    ("left", "tier"), [(None, "frontier"), (1.0, "frontier"), (0.21, "frontier"), (0.2, "medium"), (0.0, "medium")]
+)
+def test_a_budget_nearly_used_up_lowers_the_cap(left: float | None, tier: str) -> None:
+    caller = resolve_caller(NEAR, budget_left=left)
+    assert caller.max_tier.value == tier
+    assert (Cause.NEAR_BUDGET in caller.causes) == (tier == "medium")
+
+
+def test_a_budget_changes_nothing_unless_the_policy_says_so_and_never_widens() -> None:
+    assert resolve_caller(POLICY, budget_left=0.0) == resolve_caller(POLICY)
+    capped = resolve_caller(NEAR, key_settings={"max_tier": "simple"}, budget_left=0.0)
+    assert (capped.max_tier, capped.causes) == (Tier.SIMPLE, ())
+    floored = resolve_caller(NEAR, key_settings={"min_tier": "frontier"}, budget_left=0.0)
+    assert (floored.min_tier, floored.max_tier) == (Tier.MEDIUM, Tier.MEDIUM)
 
 
 def test_a_key_can_bind_itself_to_a_stricter_domain_than_its_team_never_to_a_laxer() -> None:

@@ -1,0 +1,1 @@
+"""Teams and virtual keys kept in a file: planned, applied, audited."""

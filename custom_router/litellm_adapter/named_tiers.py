@@ -1,0 +1,91 @@
+"""Requests that are not routed but must respect a cap: those that name a tier themselves, are led to one by an alias of
+their key or team, or come in a form in which the router cannot answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+
+from custom_router.deployments import Deployment
+from custom_router.litellm_adapter.reading import read_caller
+from custom_router.litellm_adapter.upstream import body_of
+from custom_router.policy.schema import PolicyDocument, Tiers
+from custom_router.tiers import TIERS, Tier
+
+FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+"""Those named in a request body, and those of the configuration, would lead past a caller's cap."""
+_UNSEEN = ("pass_through_endpoint", "acreate_batch")
+"""Calls whose models we do not see: a path of the provider's own, the lines of a file."""
+
+
+def tier_named(model: object, deployments: Iterable[Deployment], tiers: Tiers) -> Tier | None:
+    """The tier that a model name leads to: LiteLLM takes a group, an alias of one, a deployment's id, its provider's
+    name for it, and several at once with commas between them.
+
+    The highest, where it leads to more than one.
+    """
+    if not isinstance(model, str):
+        return None
+    groups = {tiers[tier].model: tier for tier in TIERS}
+    aliases = _group_aliases()
+    names = {aliases.get(name, name) for name in (model, *map(str.strip, model.split(",")))}
+    found = [
+        groups[d.group] for d in deployments if d.group in groups and not names.isdisjoint((d.group, d.id, d.model))
+    ]
+    return max(found, key=lambda tier: tier.rank, default=None)
+
+
+def _group_aliases() -> dict[str, str]:
+    """`router_settings.model_group_alias`; empty until LiteLLM has started."""
+    from litellm.proxy.proxy_server import llm_router
+
+    given = getattr(llm_router, "model_group_alias", None) or {}
+    return {name: to["model"] if isinstance(to, Mapping) else to for name, to in given.items()}
+
+
+def entry_asked(data: Mapping[str, Any], deployments: Iterable[Deployment], policy: PolicyDocument) -> str | None:
+    """The routed model that a request asks for; None for any other.
+
+    LiteLLM applies an alias of the key or team before we see the request. One that leads from a routed model to a tier
+    would go around the caller's cap, so the request counts as what the client asked for.
+    """
+    model, asked = data.get("model"), body_of(data).get("model")
+    if isinstance(model, str) and model in policy.entry_models:
+        return model
+    if isinstance(asked, str) and asked in policy.entry_models and tier_named(model, deployments, policy.tiers):
+        return asked
+    return None
+
+
+def hold_to_cap(
+    data: MutableMapping[str, Any],
+    user: Any,
+    call_type: str,
+    deployments: Iterable[Deployment],
+    policy: PolicyDocument,
+) -> MutableMapping[str, Any] | None:
+    """A request that is not routed, as its caller's cap allows it: None where it may stand.
+
+    One for a routed model in an API that is not (Google's) gets the cap's own tier. One that names a higher tier, or
+    whose models cannot be seen, is refused with FastAPI's `HTTPException`.
+    """
+    cap = read_caller(policy, user, data).max_tier
+    if cap is Tier.FRONTIER:
+        return None
+    entry = " or ".join(policy.entry_models)
+    if call_type in _UNSEEN:
+        _refuse(f"this key may use tiers up to {cap.value}, which this route cannot keep to; ask for {entry}")
+    if entry_asked(data, deployments, policy) is not None:
+        data["model"] = policy.tiers[cap].model
+        data.update({key: [] for key in FALLBACKS})
+        return data
+    named = tier_named(data.get("model"), deployments, policy.tiers)
+    if named is not None and named.rank > cap.rank:
+        _refuse(f"this key may use tiers up to {cap.value}; ask for {entry}")
+    return None
+
+
+def _refuse(told: str) -> None:
+    from fastapi import HTTPException
+
+    raise HTTPException(403, {"error": told})

@@ -1,0 +1,47 @@
+"""Spans of time as typed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from custom_router.reports.period import month, since
+
+NOW = datetime(2026, 11, 25, 14, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("30d", NOW - timedelta(days=30)),
+        ("12h", NOW - timedelta(hours=12)),
+        ("90m", NOW - timedelta(minutes=90)),
+        ("2w", NOW - timedelta(weeks=2)),
+        ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026-11-01T02:00+02:00", datetime(2026, 11, 1, tzinfo=UTC)),
+    ],
+)
+def test_since(text: str, start: datetime) -> None:
+    period = since(text, NOW)
+    assert (period.start, period.end) == (start, NOW)
+
+
+@pytest.mark.parametrize("text", ["", "30", "d", "-3d", "3y", "yesterday", "2026-13-01"])
+def test_what_is_no_span_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="neither a length"):
+        since(text, NOW)
+
+
+def test_a_month_ends_where_the_next_begins() -> None:
+    december = month("2026-12")
+    assert datetime(2026, 12, 1, tzinfo=UTC) in december
+    assert datetime(2026, 12, 31, 23, 59, 59, 999_999, UTC) in december
+    assert datetime(2027, 1, 1, tzinfo=UTC) not in december
+    assert month("2027-01").start == december.end
+
+
+@pytest.mark.parametrize("text", ["2026", "2026-00", "2026-13", "0000-01", "2026-1", "26-01", "2026-01-01"])
+def test_what_is_no_month_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no month"):
+        month(text)

@@ -1,0 +1,119 @@
+"""Which tier a model name leads to, and what a budget has left."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import HTTPException
+
+from custom_router.deployments import read_deployments
+from custom_router.litellm_adapter.budgets import remaining_budget, share_left
+from custom_router.litellm_adapter.named_tiers import entry_asked, hold_to_cap, tier_named
+from custom_router.policy import Policy
+from custom_router.tiers import Tier
+
+POLICY = Policy.parse(
+    """\
+tiers:
+  simple: {model: tier-simple, threshold: 0.6}
+  medium: {model: tier-medium, threshold: 0.6}
+  frontier: {model: tier-frontier}
+"""
+).document
+
+
+def _entry(group: str, model: str, identity: str) -> dict[str, Any]:
+    return {"model_name": group, "litellm_params": {"model": model}, "model_info": {"id": identity}}
+
+
+DEPLOYMENTS = read_deployments(
+    [
+        _entry("tier-simple", "alpha/small", "a1"),
+        _entry("tier-medium", "alpha/both", "b1"),
+        _entry("tier-frontier", "alpha/both", "b2"),
+        _entry("embeddings", "alpha/vectors", "e1"),
+    ],
+    lambda model: {},
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "tier"),
+    [
+        ("tier-frontier", Tier.FRONTIER),
+        ("b1", Tier.MEDIUM),
+        ("b2", Tier.FRONTIER),
+        ("alpha/small", Tier.SIMPLE),
+        ("alpha/both", Tier.FRONTIER),
+        ("tier-simple,tier-frontier", Tier.FRONTIER),
+        ("auto, a1", Tier.SIMPLE),
+        (",", None),
+        ("embeddings", None),
+        ("e1", None),
+        ("auto", None),
+        (None, None),
+        (["tier-frontier"], None),
+    ],
+)
+def test_a_name_leads_to_the_highest_tier_that_it_could_mean(model: object, tier: Tier | None) -> None:
+    assert tier_named(model, DEPLOYMENTS, POLICY.tiers) is tier
+
+
+def _data(model: object, asked: object) -> dict[str, Any]:
+    return {"model": model, "proxy_server_request": {"body": {"model": asked}}}
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "entry"),
+    [
+        ("auto", "auto", "auto"),
+        ("tier-frontier", "auto", "auto"),
+        ("tier-frontier", "tier-frontier", None),
+        ("embeddings", "auto", None),
+        ("gpt-x", "gpt-x", None),
+        (["auto"], ["auto"], None),
+        (None, None, None),
+    ],
+)
+def test_an_alias_to_a_tier_is_not_followed_and_any_other_is(model: object, asked: object, entry: str | None) -> None:
+    assert entry_asked(_data(model, asked), DEPLOYMENTS, POLICY) == entry
+
+
+def test_a_name_above_the_cap_is_refused_whatever_the_request_says() -> None:
+    user = SimpleNamespace(metadata={"router": {"max_tier": "medium"}}, team_metadata=None, user_role="proxy_admin")
+    forged = {"metadata": {"router": {"max_tier": "frontier"}}, "proxy_server_request": {"headers": {}}}
+
+    def held(model: object, call_type: str = "acompletion", user: Any = user) -> Any:
+        return hold_to_cap({**forged, "model": model}, user, call_type, DEPLOYMENTS, POLICY)
+
+    for model, call_type in [("tier-frontier", "acompletion"), ("b2", "aembedding"), ("x", "pass_through_endpoint")]:
+        with pytest.raises(HTTPException) as caught:
+            held(model, call_type)
+        assert caught.value.status_code == 403
+        assert "up to medium" in str(caught.value.detail)
+    assert held("tier-medium") is None
+    assert held("embeddings", "aembedding") is None
+    held_down = held("auto", "agenerate_content")
+    assert (held_down["model"], held_down["fallbacks"]) == ("tier-medium", [])
+    free = SimpleNamespace(metadata=None, team_metadata=None)
+    for model, call_type in [("auto", "agenerate_content"), ("tier-frontier", "acompletion"), ("x", "acreate_batch")]:
+        assert held(model, call_type, free) is None
+
+
+@pytest.mark.parametrize(
+    ("user", "dollars", "share"),
+    [
+        ({}, None, None),
+        ({"max_budget": 10.0, "spend": 4.0}, 6.0, 0.6),
+        ({"max_budget": 10.0, "spend": 4.0, "team_max_budget": 100, "team_spend": 95.0}, 5.0, 0.05),
+        ({"user_max_budget": 2.0, "user_spend": 3.0}, 0.0, 0.0),
+        ({"max_budget": 0.0, "spend": 0.0}, 0.0, 0.0),
+        ({"max_budget": 4.0}, 4.0, 1.0),
+        ({"max_budget": 4.0, "spend": -1.0}, 5.0, 1.0),
+    ],
+)
+def test_the_scarcest_budget_counts(user: dict[str, float], dollars: float | None, share: float | None) -> None:
+    assert remaining_budget(SimpleNamespace(**user)) == dollars
+    assert share_left(SimpleNamespace(**user)) == (None if share is None else pytest.approx(share))
