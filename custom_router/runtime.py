@@ -285,17 +285,12 @@ def _note_served(pending: Pending, served: Served) -> None:
         pending.hit = None
         record.tier = pending.group_tier[served.group]
         record.cache = CacheFields("miss", guard="lost")
-        _add(record.causes, Cause.CACHE_LOST)
+        record.note(Cause.CACHE_LOST)
     record.deployment = served.deployment
     record.model_group = served.group
     tier = pending.group_tier.get(served.group, record.tier)
     if tier != record.tier:
         record.tier = tier
-        _add(record.causes, Cause.TIER_FALLBACK)
+        record.note(Cause.TIER_FALLBACK)
     elif served.order > 1:
-        _add(record.causes, Cause.PROVIDER_FALLBACK)
-
-
-def _add(causes: list[str], cause: Cause) -> None:
-    if cause.value not in causes:
-        causes.append(cause.value)
+        record.note(Cause.PROVIDER_FALLBACK)

@@ -61,8 +61,7 @@ class StreamGate:
                 chosen = work.result()
             finally:
                 if not work.done():
-                    if Cause.CLIENT_GONE.value not in pending.record.causes:
-                        pending.record.causes.append(Cause.CLIENT_GONE.value)
+                    pending.record.note(Cause.CLIENT_GONE)
                     work.cancel()
                     with suppress(asyncio.CancelledError, Exception):
                         await work
