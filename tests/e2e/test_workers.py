@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,19 @@ def test_counters_agree_with_the_records(workers: Workers) -> None:
     assert workers.counted("tier_router_decisions_total") == len(records)
     statuses = Counter(record["cache"]["status"] for record in records)
     assert workers.counted("tier_router_cache_requests_total") == sum(statuses.values())
+
+
+def test_a_worker_that_is_killed_is_replaced(workers: Workers) -> None:
+    workers.settled()
+    victim, *others = workers.by_worker()
+    os.kill(victim, signal.SIGKILL)
+
+    def replaced() -> bool:
+        with suppress(httpx.TransportError):  # the connection was the dead one's
+            workers.post("Who is there?")
+        return bool(workers.by_worker().keys() - {victim, *others})
+
+    wait_until(replaced, 120)
 
 
 def test_stopping_under_load_loses_no_record(redis: RedisServer, tmp_path: Path) -> None:
