@@ -93,7 +93,7 @@ class Caching:
             if _store_settings(policy) == _store_settings(self._followed):
                 self.cache.policy = policy
             else:
-                self._run(self.cache.close())
+                self._run(_let_go(self.cache))
                 self.cache = self._open(policy)
             self._followed = policy
         return self.cache
@@ -238,7 +238,7 @@ class Caching:
             kept.cache.abandon(kept.request)
 
     async def drained(self) -> None:
-        """Wait until every answer that is to be stored has been."""
+        """Wait until every answer that is to be stored has been, and a store that is closing has closed."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -250,11 +250,21 @@ class Caching:
         return {"enabled": self._engine.policy.document.cache.enabled, **told, **store.stats()}
 
     def close(self) -> None:
-        """Let go of the store, at the end of the process."""
+        """Let go of the store, at the end of the process; inside a running loop, by a task of its own."""
+        closing = _let_go(self.cache)
         try:
-            asyncio.run(self.cache.close())
-        except Exception:
-            logger.exception("the cache's store did not close")
+            asyncio.get_running_loop()
+        except RuntimeError:  # as at the end of the process
+            asyncio.run(closing)
+        else:
+            self._run(closing)
+
+
+async def _let_go(cache: SemanticCache) -> None:
+    try:
+        await cache.close()
+    except Exception:
+        logger.exception("the cache's store did not close")
 
 
 def _store_settings(policy: CachePolicy) -> tuple[object, ...]:
