@@ -75,12 +75,14 @@ class Caching:
         self.deployed: Deployed | None = None
         """What serves the tiers, where that is known."""
         self._followed = engine.policy.document.cache
+        self._problem: str | None = None
         self.cache = self._open(self._followed)
         self._under_way: LRUCache[str, _Kept] = LRUCache(MAX_UNDER_WAY)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _open(self, policy: CachePolicy) -> SemanticCache:
-        return SemanticCache(open_store(policy), self._encode, policy)
+        store, self._problem = open_store(policy)
+        return SemanticCache(store, self._encode, policy)
 
     async def _encode(self, text: str) -> Vector:
         deadline_s = self._engine.policy.document.latency_budget_ms.encoder / 1000
@@ -243,11 +245,12 @@ class Caching:
             await asyncio.wait(self._tasks)
 
     def health(self) -> dict[str, Any]:
-        """For `/router/health`."""
+        """For `/router/health`. `error` says why the store is not the one that the policy asks for."""
         store = self.in_force().store_
+        enabled = self._engine.policy.document.cache.enabled
         connected = getattr(store, "connected", None)
         told = {"store": "memory"} if connected is None else {"store": "redis", "connected": connected}
-        return {"enabled": self._engine.policy.document.cache.enabled, **told, **store.stats()}
+        return {"enabled": enabled, "error": self._problem if enabled else None, **told, **store.stats()}
 
     def close(self) -> None:
         """Let go of the store, at the end of the process; inside a running loop, by a task of its own."""

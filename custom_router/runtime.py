@@ -232,6 +232,8 @@ class Runtime:
         vllm = self.engine.classification.vllm_health(self.engine.policy)
         degraded = bool(status.findings) or (needs_encoder and encoder.state != "ready")
         degraded = degraded or (vllm["needed"] and vllm["state"] != "ready")
+        cache = self.caching.health()
+        degraded = degraded or cache["error"] is not None
         return {
             "status": "degraded" if degraded else "ok",
             "policy": {
@@ -245,7 +247,7 @@ class Runtime:
             },
             "encoder": {"state": encoder.state, "needed": needs_encoder, "error": encoder.error},
             "vllm": vllm,
-            "cache": self.caching.health(),
+            "cache": cache,
             "requests_under_way": len(self.pending),
         }
 
