@@ -73,7 +73,7 @@ class VectorSets:
         """
         refused = [reply for reply in replies if isinstance(reply, Exception)]
         if refused:
-            logger.warning("a cache entry's vector was not indexed by Redis: %s", refused[0])
+            logger.warning("a cache entry's vector was not indexed by Redis: %s", str(refused[0])[:80])
         elif replies[-1]:
             pipe = client.pipeline(transaction=False)
             self.remove(pipe, partition, replies[-1])
@@ -94,6 +94,6 @@ class VectorSets:
             )  # fmt: skip
         except ResponseError as error:
             # Vectors of another length, or no vector set at all: nothing that this product wrote, and no outage.
-            logger.warning("a partition's vector set in Redis is not usable and is passed over: %s", error)
+            logger.warning("a partition's vector set in Redis is not usable and is passed over: %s", str(error)[:80])
             return ()
         return found

@@ -85,9 +85,10 @@ def main(
         draw(out / "cache.png", sweep)
         print(f"\nwritten: {out / 'wrong_hits.jsonl'}, {out / 'cache.png'}")
     if stores:
+        asked = embedded.stack([text for text, _ in stream])
         table("### Stores", ["store", "entries", "operation", "median ms", "of an exact hit in memory"],
-              asyncio.run(measure(redis or ())))  # fmt: skip
-        show_found(redis or (), embedded.stack([text for text, _ in stream]))
+              asyncio.run(measure(redis or (), asked)))  # fmt: skip
+        show_found(redis or (), asked)
 
 
 def show_found(redis: Sequence[str], vectors: Vectors) -> None:

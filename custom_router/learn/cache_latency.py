@@ -35,12 +35,13 @@ class _Timed:
     taken: list[float]
 
 
-async def measure(redis: Sequence[str]) -> list[list[object]]:
-    """Lines of store, entries, operation, median ms and ratio. `redis` are URLs of servers to fill and empty."""
+async def measure(redis: Sequence[str], vectors: Vectors) -> list[list[object]]:
+    """Lines of store, entries, operation, median ms and ratio. `redis` are URLs of servers to fill and empty. Where
+    there are too few `vectors`, random ones are stored, which are the hardest for an index that follows likeness."""
     rng = np.random.default_rng(0)
     lines: list[list[object]] = []
     for size in SIZES:
-        entries = made_entries(_random_vectors(size, rng))
+        entries = made_entries(vectors[:size] if len(vectors) >= size else _random_vectors(size, rng))
         stores: dict[str, CacheStore] = {"memory": MemoryStore(entries=size, entries_per_tenant=size)}
         for url in redis:
             shared = await opened(url, size)
