@@ -75,12 +75,14 @@ class Caching:
         self.deployed: Deployed | None = None
         """What serves the tiers, where that is known."""
         self._followed = engine.policy.document.cache
+        self._problem: str | None = None
         self.cache = self._open(self._followed)
         self._under_way: LRUCache[str, _Kept] = LRUCache(MAX_UNDER_WAY)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _open(self, policy: CachePolicy) -> SemanticCache:
-        return SemanticCache(open_store(policy), self._encode, policy)
+        store, self._problem = open_store(policy)
+        return SemanticCache(store, self._encode, policy)
 
     async def _encode(self, text: str) -> Vector:
         deadline_s = self._engine.policy.document.latency_budget_ms.encoder / 1000
@@ -93,7 +95,7 @@ class Caching:
             if _store_settings(policy) == _store_settings(self._followed):
                 self.cache.policy = policy
             else:
-                self._run(self.cache.close())
+                self._run(_let_go(self.cache))
                 self.cache = self._open(policy)
             self._followed = policy
         return self.cache
@@ -238,23 +240,34 @@ class Caching:
             kept.cache.abandon(kept.request)
 
     async def drained(self) -> None:
-        """Wait until every answer that is to be stored has been."""
+        """Wait until every answer that is to be stored has been, and a store that is closing has closed."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     def health(self) -> dict[str, Any]:
-        """For `/router/health`."""
+        """For `/router/health`. `error` says why the store is not the one that the policy asks for."""
         store = self.in_force().store_
+        enabled = self._engine.policy.document.cache.enabled
         connected = getattr(store, "connected", None)
         told = {"store": "memory"} if connected is None else {"store": "redis", "connected": connected}
-        return {"enabled": self._engine.policy.document.cache.enabled, **told, **store.stats()}
+        return {"enabled": enabled, "error": self._problem if enabled else None, **told, **store.stats()}
 
     def close(self) -> None:
-        """Let go of the store, at the end of the process."""
+        """Let go of the store, at the end of the process; inside a running loop, by a task of its own."""
+        closing = _let_go(self.cache)
         try:
-            asyncio.run(self.cache.close())
-        except Exception:
-            logger.exception("the cache's store did not close")
+            asyncio.get_running_loop()
+        except RuntimeError:  # as at the end of the process
+            asyncio.run(closing)
+        else:
+            self._run(closing)
+
+
+async def _let_go(cache: SemanticCache) -> None:
+    try:
+        await cache.close()
+    except Exception:
+        logger.exception("the cache's store did not close")
 
 
 def _store_settings(policy: CachePolicy) -> tuple[object, ...]:

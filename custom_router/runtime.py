@@ -235,6 +235,8 @@ class Runtime:
         vllm = self.engine.classification.vllm_health(self.engine.policy)
         degraded = bool(status.findings) or (needs_encoder and encoder.state != "ready")
         degraded = degraded or (vllm["needed"] and vllm["state"] != "ready")
+        cache = self.caching.health()
+        degraded = degraded or cache["error"] is not None
         return {
             "status": "degraded" if degraded else "ok",
             "policy": {
@@ -248,7 +250,7 @@ class Runtime:
             },
             "encoder": {"state": encoder.state, "needed": needs_encoder, "error": encoder.error},
             "vllm": vllm,
-            "cache": self.caching.health(),
+            "cache": cache,
             "callers": {"malformed": self.caller_problems.report()},
             "requests_under_way": len(self.pending),
         }

@@ -280,3 +280,19 @@ async def test_a_request_without_an_end_is_forgotten_in_time(desk: Desk) -> None
     for _ in range(MAX_UNDER_WAY):
         await desk.begin(caller=caller)
     assert desk.runtime.caching.expected(token) is None
+
+
+@pytest.mark.parametrize("in_a_loop", [True, False])
+async def test_closing_writes_the_file_with_a_loop_running_and_without(
+    desk: Desk, tmp_path: Path, in_a_loop: bool
+) -> None:
+    file = tmp_path / "cache.bin"
+    caching = desk.runtime.caching
+    caching.cache.store_ = MemoryStore(entries=10, entries_per_tenant=10, file=file)
+    await desk.keep()
+    if in_a_loop:
+        caching.close()
+        await caching.drained()
+    else:
+        await asyncio.to_thread(caching.close)
+    assert MemoryStore(entries=10, entries_per_tenant=10, file=file).stats()["entries"] == 1

@@ -256,6 +256,21 @@ async def test_health_names_a_refused_edit(runtime: Runtime, path: Path) -> None
     json.dumps(health)
 
 
+async def test_health_tells_of_a_cache_that_is_not_the_one_asked_for(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_REDIS_URL", raising=False)
+    edit(runtime, POLICY + "cache: {redis: {url: os.environ/NO_REDIS_URL}}\n")
+    health = runtime.health()
+    assert (health["status"], health["cache"]["store"]) == ("degraded", "memory")
+    assert "NO_REDIS_URL is not set" in health["cache"]["error"]
+    edit(runtime, POLICY + "cache: {enabled: false, redis: {url: os.environ/NO_REDIS_URL}}\n")
+    assert runtime.health()["status"] == "ok"
+    edit(runtime, POLICY)
+    health = runtime.health()
+    assert (health["status"], health["cache"]["error"]) == ("ok", None)
+
+
 async def test_closing_writes_every_request_under_way(engine: RouterEngine, tmp_path: Path) -> None:
     directory = tmp_path / "records"
     runtime = Runtime(engine, JsonLinesSink(directory, segment_bytes=2**20, keep=1, queue_size=100))

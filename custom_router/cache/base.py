@@ -64,11 +64,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A stored question near to the one asked, its cosine with it. Its answer is fetched by `get`."""
+    """A stored question near to the one asked, its cosine with it.
+
+    `entry` is there where the store had to read it anyway; otherwise `get` fetches it.
+    """
 
     id: str
     text: str
     similarity: float
+    entry: Entry | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ class CacheStore(Protocol):
         ...
 
     async def nearest(self, partition: str, vector: Vector, limit: int) -> Sequence[Neighbour]:
-        """At most `limit` questions, most similar first."""
+        """At most `limit` questions, most similar first; the cosines are exact."""
         ...
 
     async def put(self, entry: Entry) -> None:

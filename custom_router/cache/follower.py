@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from custom_router.cache import codec
 from custom_router.cache.mirror import Known, Mirror
 from custom_router.cache.redis_keys import Keys
+from custom_router.cache.vector_sets import VectorSets
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,11 @@ class Follower:
     """Seconds without a reply after which the server counts as hung. It answers a waiting read every second."""
     RETRY_S = 0.5
 
-    def __init__(self, connect: Callable[[], Any], keys: Keys, mirror: Mirror) -> None:
+    def __init__(self, connect: Callable[[], Any], keys: Keys, mirror: Mirror, sets: VectorSets) -> None:
         self._connect = connect
         self._keys = keys
         self._mirror = mirror
+        self._sets = sets
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self.following = False
@@ -56,6 +58,7 @@ class Follower:
         while not self._closing:
             client = self._connect()
             try:
+                await self._sets.ask(client)  # each time: it may be another server now
                 # The place in the stream first: what changes while all entries are read is read after them.
                 last = await self._last_event(client)
                 await self._read_all(client)
@@ -127,7 +130,10 @@ class Follower:
             return None
         if entry.vector is None or entry.text is None:
             return None
-        self._mirror.put(entry.id, Known(entry.partition, entry.tenant, entry.text), entry.vector)
+        if self._sets.served:
+            self._mirror.put(entry.id, Known(entry.partition, entry.tenant), None)
+        else:
+            self._mirror.put(entry.id, Known(entry.partition, entry.tenant, entry.text), entry.vector)
         return entry.id
 
 

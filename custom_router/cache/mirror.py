@@ -1,8 +1,11 @@
-"""What this process knows of the entries in a shared store: enough to find the nearest, nothing that is served."""
+"""What this process knows of the entries in a shared store: enough to find the nearest, nothing that is served.
+
+Where the server itself finds the nearest, only which partitions have any: no text, no vector.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,11 +16,11 @@ from custom_router.classify.base import Vector
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An entry as the mirror holds it; its vector is in its partition's table."""
+    """An entry as the mirror holds it; its vector, if that is held, is in its partition's table."""
 
     partition: str
     tenant: str
-    text: str
+    text: str = ""
 
 
 class Mirror:
@@ -26,6 +29,7 @@ class Mirror:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._known: OrderedDict[str, Known] = OrderedDict()
+        self._members: Counter[str] = Counter()
         self._tables: dict[str, VectorTable] = {}
 
     def __len__(self) -> int:
@@ -44,23 +48,31 @@ class Mirror:
 
     def holds(self, partition: str) -> bool:
         """Whether anything is known of the partition."""
-        return partition in self._tables
+        return partition in self._members
 
-    def put(self, entry_id: str, known: Known, vector: Vector) -> None:
-        """Add or replace an entry."""
+    def put(self, entry_id: str, known: Known, vector: Vector | None) -> None:
+        """Add or replace an entry; without its vector where the server finds the nearest."""
         self.remove(entry_id)
-        table = self._tables.setdefault(known.partition, VectorTable())
-        if len(table) and table.dimension != len(vector):
-            return  # of another encoder, under a partition that names this one: not what this product wrote
+        if vector is not None:
+            table = self._tables.setdefault(known.partition, VectorTable())
+            if len(table) and table.dimension != len(vector):
+                return  # of another encoder, under a partition that names this one: not what this product wrote
+            table.put(entry_id, vector)
         self._known[entry_id] = known
-        table.put(entry_id, vector)
+        self._members[known.partition] += 1
         if len(self._known) > self._capacity:
             self.remove(next(iter(self._known)))
 
     def remove(self, entry_id: str) -> None:
         """Forget an entry."""
         known = self._known.pop(entry_id, None)
-        if known is not None and self._tables[known.partition].remove(entry_id) == 0:
+        if known is None:
+            return
+        self._members[known.partition] -= 1
+        if not self._members[known.partition]:
+            del self._members[known.partition]
+        table = self._tables.get(known.partition)
+        if table is not None and table.remove(entry_id) == 0:
             del self._tables[known.partition]
 
     def nearest(self, partition: str, vector: Vector, limit: int) -> Sequence[Neighbour]:

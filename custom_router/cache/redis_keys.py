@@ -29,3 +29,11 @@ class Keys:
     def events(self) -> str:
         """Stream of changes."""
         return f"{self.prefix}:cache:1:events"
+
+    def vectors(self, partition: str) -> str:
+        """Vector set of a partition's questions, where the server has such."""
+        return f"{self.prefix}:cache:1:vectors:{partition}"
+
+    def expiring(self, partition: str) -> str:
+        """Sorted set of the same elements by the time at which they expire."""
+        return f"{self.prefix}:cache:1:expiring:{partition}"

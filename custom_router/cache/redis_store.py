@@ -1,7 +1,8 @@
 """Entries in Redis, shared by all workers: hashes that expire are the truth, a stream tells every worker of changes.
 
-Any Redis from 6.2 on. The nearest questions are sought in this process's mirror and the answer is fetched from Redis,
-one round trip, which also settles whether it is still there: a mirror that lags costs a hit, never a wrong one.
+Any Redis from 6.2 on. The nearest questions are sought by the server, where it has vector sets, and otherwise in this
+process's mirror. The entry is read from its hash, which settles whether it is still there: an index or a mirror that
+lags costs a hit, never a wrong one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from custom_router.cache.follower import Follower
 from custom_router.cache.mirror import Mirror
 from custom_router.cache.redis_connect import connect
 from custom_router.cache.redis_keys import Keys
+from custom_router.cache.vector_sets import VectorSets
 from custom_router.classify.base import Vector
 from custom_router.policy.cache import CachePolicy, RedisPolicy
 
@@ -48,12 +50,15 @@ class RedisStore:
         # Apart, because a server that is full refuses what is new and still answers what it has.
         self._writing = Guarded(self._deadline_s * WRITE_DEADLINES)
         self._mirror = Mirror(policy.entries)
-        self._follower = Follower(lambda: connect(settings.url, Follower.PATIENCE_S), self._keys, self._mirror)
+        self._sets = VectorSets(self._keys)
+        self._follower = Follower(
+            lambda: connect(settings.url, Follower.PATIENCE_S), self._keys, self._mirror, self._sets
+        )
         self._evictions = 0
 
     @property
     def connected(self) -> bool:
-        """Whether the mirror follows the server's changes."""
+        """Whether this worker follows the server's changes."""
         return self._follower.following
 
     def holds(self, partition: str) -> bool:
@@ -65,12 +70,17 @@ class RedisStore:
         """The entry, if it is there, unexpired and readable. Raises `StoreFailed`."""
         self._follower.start()
         key = self._keys.entry(entry_id)
-        head, answer = await self._reading.call(lambda: self._client.hmget(key, [codec.HEAD, codec.ANSWER]))
-        if head is None:
+        fields = [codec.HEAD, codec.ANSWER]
+        values = await self._reading.call(lambda: self._client.hmget(key, fields))
+        return self._believed(partition, entry_id, dict(zip(fields, values, strict=True)))
+
+    def _believed(self, partition: str, entry_id: str, fields: Mapping[bytes, bytes | None]) -> Entry | None:
+        """The entry that a hash holds, if it is the one that its name says, of this partition and unexpired."""
+        if fields[codec.HEAD] is None:
             self._mirror.remove(entry_id)
             return None
         try:
-            entry = codec.unpacked({codec.HEAD: head, codec.ANSWER: answer})
+            entry = codec.unpacked(fields)
         except codec.Unreadable as error:
             logger.warning("cache entry %s is not readable and is passed over: %s", entry_id, error)
             self._mirror.remove(entry_id)
@@ -80,8 +90,37 @@ class RedisStore:
         return entry
 
     async def nearest(self, partition: str, vector: Vector, limit: int) -> Sequence[Neighbour]:
-        """At most `limit` questions, most similar first, as far as the mirror knows."""
+        """At most `limit` questions, most similar first, as far as the server's index or the mirror knows. Raises
+        `StoreFailed`."""
+        if self._sets.served:
+            return await self._reading.call(lambda: self._sought(partition, vector, limit))
         return self._mirror.nearest(partition, vector, limit)
+
+    async def _sought(self, partition: str, vector: Vector, limit: int) -> list[Neighbour]:
+        """What the server's vector set names, each read from its own hash, answer and all: to fetch the answer later
+        would take another round trip."""
+        named = await self._sets.nearest(self._client, partition, vector, limit)
+        if not named:
+            return []
+        fields = [codec.HEAD, codec.VECTOR, codec.ANSWER]
+        pipe = self._client.pipeline(transaction=False)
+        ids = [name.decode("ascii", "replace") for name in named]
+        for entry_id in ids:
+            pipe.hmget(self._keys.entry(entry_id), fields)
+        found, stale = [], []
+        for name, entry_id, values in zip(named, ids, await pipe.execute(raise_on_error=False), strict=True):
+            if not isinstance(values, list):
+                continue  # an error tells nothing of the entry
+            entry = self._believed(partition, entry_id, dict(zip(fields, values, strict=True)))
+            if entry is None or entry.text is None or entry.vector is None or len(entry.vector) != len(vector):
+                stale.append(name)
+            else:
+                found.append(Neighbour(entry_id, entry.text, float(entry.vector @ vector), entry))
+        if stale:
+            pipe = self._client.pipeline(transaction=False)
+            self._sets.remove(pipe, partition, stale)
+            await pipe.execute(raise_on_error=False)
+        return sorted(found, key=lambda near: -near.similarity)
 
     async def put(self, entry: Entry) -> None:
         """Store an entry and tell every worker; the tenant's soonest to expire make room. Raises `StoreFailed`."""
@@ -89,6 +128,8 @@ class RedisStore:
         await self._writing.call(lambda: self._written(entry))
 
     async def _written(self, entry: Entry) -> None:
+        if self._sets.served is None:
+            await self._sets.ask(self._client)
         keys, now = self._keys, self._clock()
         tenant, everyone = keys.tenant(entry.tenant), keys.everyone
         ttl_ms = max(1, int(entry.ttl_s * 1000))
@@ -105,8 +146,16 @@ class RedisStore:
             pipe.zadd(index, {entry.id: entry.created + entry.ttl_s})
             pipe.zremrangebyscore(index, 0, now)
             pipe.zcard(index)
+        indexed = bool(self._sets.served) and codec.VECTOR in event
+        if indexed:
+            self._sets.add(pipe, entry, now)
         pipe.xadd(keys.events, event, maxlen=EVENTS, approximate=True)
-        replies = await pipe.execute()
+        replies = await pipe.execute(raise_on_error=False)
+        for reply in (*replies[:8], replies[-1]):
+            if isinstance(reply, Exception):
+                raise reply
+        if indexed:
+            await self._sets.added(self._client, entry.partition, replies[8:-1])
         evicted = await self._evict(tenant, replies[4] - self._policy.entries_per_tenant)
         await self._evict(everyone, replies[7] - evicted - self._policy.entries)
 
@@ -118,13 +167,13 @@ class RedisStore:
         pipe = self._client.pipeline(transaction=False)
         for entry_id in crowded:
             pipe.hmget(self._keys.entry(entry_id), [codec.HEAD])
-        owners = {}
+        leaving: dict[str, Entry | None] = {}
         for entry_id, values in zip(crowded, await pipe.execute(raise_on_error=False), strict=True):
             try:
-                owners[entry_id] = codec.unpacked({codec.HEAD: values[0]}, answer=False).tenant
+                leaving[entry_id] = codec.unpacked({codec.HEAD: values[0]}, answer=False)
             except (codec.Unreadable, TypeError, IndexError):
-                owners[entry_id] = ""  # gone already, or nothing that this product wrote
-        await self._removed(owners)
+                leaving[entry_id] = None  # gone already, or nothing that this product wrote
+        await self._removed(leaving)
         self._evictions += len(crowded)
         return len(crowded)
 
@@ -134,22 +183,27 @@ class RedisStore:
         return await Guarded(SWEEP_S).call(lambda: self._dropped(selector))
 
     async def _dropped(self, selector: Selector) -> int:
-        picked = {entry.id: entry.tenant async for entry in self._picked(selector)}
+        picked = {entry.id: entry async for entry in self._picked(selector)}
         items = list(picked.items())
         for at in range(0, len(items), _SCANNED):
             await self._removed(dict(items[at : at + _SCANNED]))
         return len(picked)
 
-    async def _removed(self, owners: Mapping[str, str]) -> None:
-        """Remove entries, by id the label of their tenant, and tell every worker."""
+    async def _removed(self, leaving: Mapping[str, Entry | None]) -> None:
+        """Remove entries, by id, and tell every worker. Of None only the id is known."""
+        if self._sets.served is None:
+            await self._sets.ask(self._client)
         pipe = self._client.pipeline(transaction=False)
-        for entry_id, tenant in owners.items():
+        for entry_id, entry in leaving.items():
             pipe.delete(self._keys.entry(entry_id))
             pipe.zrem(self._keys.everyone, entry_id)
-            pipe.zrem(self._keys.tenant(tenant), entry_id)
+            if entry is not None:
+                pipe.zrem(self._keys.tenant(entry.tenant), entry_id)
+                if self._sets.served:
+                    self._sets.remove(pipe, entry.partition, [entry_id])
             pipe.xadd(self._keys.events, {b"gone": entry_id.encode()}, maxlen=EVENTS, approximate=True)
         await pipe.execute()
-        for entry_id in owners:
+        for entry_id in leaving:
             self._mirror.remove(entry_id)
 
     async def find(self, selector: Selector, limit: int) -> list[Entry]:
@@ -193,9 +247,10 @@ class RedisStore:
 
     def stats(self) -> dict[str, int]:
         """Counts of what this worker knows: `entries` that can be matched by meaning, `tenants`, `evictions` it made,
-        `resyncs` of its mirror; `connected` and `breaker_open`, 1 or 0."""
+        `resyncs` of its mirror; `vector_sets`, `connected` and `breaker_open`, 1 or 0."""
         return {
             "entries": len(self._mirror),
+            "vector_sets": int(bool(self._sets.served)),
             "tenants": self._mirror.tenants(),
             "evictions": self._evictions,
             "resyncs": self._follower.resyncs,

@@ -82,7 +82,7 @@ class SemanticCache:
                 near.text, request.text, near.similarity, request.language, self.policy.max_error
             )
             if verdict.guard is None:
-                entry = await self.store_.get(request.partition, near.id)
+                entry = near.entry or await self.store_.get(request.partition, near.id)
                 # The text that was judged, not what somebody put in its place meanwhile.
                 if entry is not None and entry.text == near.text:
                     return self._hit(entry, Kind.SEMANTIC, near.similarity, verdict.p_same, vector)

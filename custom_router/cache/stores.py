@@ -12,20 +12,23 @@ from custom_router.policy.cache import CachePolicy
 logger = logging.getLogger(__name__)
 
 
-def open_store(policy: CachePolicy) -> CacheStore:
-    """Open it; nothing is connected yet. A Redis whose URL says nothing usable is replaced by memory, with an error in
-    the log: the cache must not keep the proxy from starting."""
+def open_store(policy: CachePolicy) -> tuple[CacheStore, str | None]:
+    """Open it; nothing is connected yet. With it, why it is not the store asked for: a Redis whose URL says nothing
+    usable is replaced by memory, because the cache must not keep the proxy from starting."""
+    problem = None
     if policy.redis is not None:
         # Only who has a Redis loads its client.
         from custom_router.cache.redis_connect import BadRedisUrl
         from custom_router.cache.redis_store import RedisStore
 
         try:
-            return RedisStore(policy, policy.redis)
+            return RedisStore(policy, policy.redis), None
         except BadRedisUrl as error:
-            logger.error("%s; this worker keeps its entries in memory", error)
-    return MemoryStore(
+            problem = f"{error}; this worker keeps its entries in memory"
+            logger.error(problem)
+    store = MemoryStore(
         entries=policy.entries,
         entries_per_tenant=policy.entries_per_tenant,
         file=Path(policy.file) if policy.file else None,
     )
+    return store, problem

@@ -16,7 +16,8 @@ from custom_router.cache.acceptance import Acceptance
 from custom_router.cache.equivalence import Equivalence
 from custom_router.cache.lexicon import Lexicon
 from custom_router.encoder import MiniLMEncoder
-from custom_router.learn.cache_latency import measure
+from custom_router.encoder.base import Vectors
+from custom_router.learn.cache_latency import measure, recall
 from custom_router.learn.cache_pairs import Embedded, Pair, judged, labelled_pairs, rows
 from custom_router.learn.cache_plot import Sweep, draw
 from custom_router.learn.cache_replay import Replay, replay
@@ -36,6 +37,8 @@ from custom_router.policy.cache import CachePolicy
 Floats = npt.NDArray[np.float64]
 
 PRECISION = 0.90
+STORED, ASKED = 10_000, 1_000
+"""Questions of the stream stored, and asked after them, to see what an approximate search finds."""
 ERRORS = (0.005, 0.01, 0.02, 0.05, 0.10)
 
 
@@ -45,7 +48,9 @@ def main(
         Path | None, typer.Option(help="Folder for cache.png and wrong_hits.jsonl.", file_okay=False)
     ] = None,
     stores: Annotated[bool, typer.Option(help="Measure the stores at 1k, 10k and 100k entries too.")] = False,
-    redis: Annotated[str | None, typer.Option(help="URL of a Redis to measure, which it fills and empties.")] = None,
+    redis: Annotated[
+        list[str] | None, typer.Option(help="URL of a Redis to measure, which it fills and empties. More than once.")
+    ] = None,
 ) -> None:
     """Judge the cache on pairs and on a stream, at the shipped operating point and around it."""
     policy = CachePolicy()
@@ -80,8 +85,20 @@ def main(
         draw(out / "cache.png", sweep)
         print(f"\nwritten: {out / 'wrong_hits.jsonl'}, {out / 'cache.png'}")
     if stores:
+        asked = embedded.stack([text for text, _ in stream])
         table("### Stores", ["store", "entries", "operation", "median ms", "of an exact hit in memory"],
-              asyncio.run(measure(redis)))  # fmt: skip
+              asyncio.run(measure(redis or (), asked)))  # fmt: skip
+        show_found(redis or (), asked)
+
+
+def show_found(redis: Sequence[str], vectors: Vectors) -> None:
+    """What vector sets find of the nearest: the stream's first questions stored, the later ones asked."""
+    stored, asked = vectors[:STORED], vectors[STORED : STORED + ASKED]
+    for url in redis:
+        lines = asyncio.run(recall(url, stored, asked))
+        table(
+            "### Nearest found by the server", ["entries", "asked", "nearest", "four nearest", "cosine off by"], lines
+        )
 
 
 def table(title: str, header: Iterable[str], lines: Iterable[Iterable[object]]) -> None:

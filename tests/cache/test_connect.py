@@ -66,10 +66,14 @@ def test_a_redis_that_cannot_be_named_leaves_the_entries_in_memory(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("NOT", raising=False)
-    store = open_store(CachePolicy.model_validate({"redis": {"url": "os.environ/NOT"}}))
+    store, problem = open_store(CachePolicy.model_validate({"redis": {"url": "os.environ/NOT"}}))
     assert isinstance(store, MemoryStore)
+    assert problem is not None
+    assert "NOT is not set" in problem
     assert "NOT is not set" in caplog.text
 
 
 def test_a_file_is_named_by_the_policy(tmp_path: Path) -> None:
-    assert isinstance(open_store(CachePolicy(file=str(tmp_path / "cache.bin"))), MemoryStore)
+    store, problem = open_store(CachePolicy(file=str(tmp_path / "cache.bin")))
+    assert isinstance(store, MemoryStore)
+    assert problem is None

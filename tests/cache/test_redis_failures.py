@@ -140,8 +140,8 @@ async def test_a_server_that_hangs_costs_its_deadline_and_no_more(redis_server: 
     await store.close()
 
 
-async def test_a_full_server_refuses_what_is_new_and_still_serves(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path, "--maxmemory", "3mb", "--maxmemory-policy", "noeviction")
+async def test_a_full_server_refuses_what_is_new_and_still_serves(tmp_path: Path, vector_sets: bool) -> None:
+    server = RedisServer(tmp_path, "--maxmemory", "3mb", "--maxmemory-policy", "noeviction", vector_sets=vector_sets)
     store = await following(opened(server, answer_kb=1024))
     first = entry("first")
     await store.put(first)
@@ -212,8 +212,8 @@ async def test_a_vector_of_another_length_is_passed_over(redis_server: RedisServ
     assert list(await store.nearest(entry().partition, unit(1.0, dimension=16), 4)) == []
 
 
-async def test_a_password_and_its_absence(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path, "--requirepass", "s3cret")
+async def test_a_password_and_its_absence(tmp_path: Path, vector_sets: bool) -> None:
+    server = RedisServer(tmp_path, "--requirepass", "s3cret", vector_sets=vector_sets)
     with pytest.raises(StoreFailed) as failed:
         await opened(server).get(entry().partition, entry().id)
     assert failed.value.cause is Cause.CACHE_UNAVAILABLE

@@ -17,7 +17,7 @@ from custom_router.cache.base import Selector, StoreFailed
 from custom_router.cache.redis_store import RedisStore
 from custom_router.demo.stack import free_port
 from custom_router.policy import CachePolicy
-from tests.cache.cache_requests import entry, eventually
+from tests.cache.cache_requests import entry, eventually, unit
 from tests.cache.redis_server import RedisServer
 
 
@@ -36,6 +36,7 @@ async def works(url: str) -> None:
     await one.put(stored)
     await eventually(lambda: other.holds(stored.partition))
     assert await other.get(stored.partition, stored.id) == stored
+    assert [near.id for near in await other.nearest(stored.partition, unit(1.0), 4)] == [stored.id]
     assert [found.text for found in await other.find(Selector(), 10)] == ["q"]
     assert await one.drop(Selector(tenant=stored.tenant)) == 1
     await eventually(lambda: not other.holds(stored.partition))
@@ -47,10 +48,12 @@ def command(server: RedisServer, *words: str) -> None:
     subprocess.run(["redis-cli", "-p", str(server.port), *words], check=True, capture_output=True, timeout=30)
 
 
-async def test_a_cluster(tmp_path: Path) -> None:
+async def test_a_cluster(tmp_path: Path, vector_sets: bool) -> None:
     # By itself it would take the port 10,000 above its own, which there need not be.
     bus = ["--cluster-port", str(free_port())]
-    server = RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", *bus)
+    server = RedisServer(
+        tmp_path, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", *bus, vector_sets=vector_sets
+    )
     command(server, "cluster", "addslotsrange", "0", "16383")
 
     def ready() -> bool:

@@ -1,4 +1,4 @@
-"""What every store does, on the one in memory and on a real Redis."""
+"""What every store does, on the one in memory and on a real Redis, without vector sets and with them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from tests.cache.redis_server import RedisServer
 DEADLINE_MS = 2000
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "vector_sets"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CacheStore]:
     if request.param == "memory":
         yield MemoryStore(entries=6, entries_per_tenant=4)
         return
-    server = RedisServer(tmp_path)
+    server = RedisServer(tmp_path, vector_sets=request.param == "vector_sets")
     opened = redis_store(server, entries=6, entries_per_tenant=4)
     opened.holds("")
     await eventually(lambda: opened.connected)
+    assert opened.stats()["vector_sets"] == (request.param == "vector_sets")
     yield opened
     await opened.close()
     server.close()

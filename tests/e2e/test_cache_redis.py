@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from custom_router.demo.stack import free_port
+from tests.cache.redis_server import MISSING, NO_VECTOR_SETS, redis_8
 from tests.e2e.cache_stack import ASKED, FRANCE, CacheProxy, cache_of, cache_policy, cache_replay
 from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import GateStack, gate_config
@@ -26,15 +27,16 @@ REQUESTS = int(os.environ.get("ROUTER_CACHE_REQUESTS", "300"))
 class Server:
     """One Redis server of the machine's own, on a port that stays."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str) -> None:
         self.folder = folder
+        self.program = program
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.client = redis.Redis(port=self.port, socket_timeout=5)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--save", "", "--dir", str(self.folder)]
+        command = [self.program, "--port", str(self.port), "--save", "", "--dir", str(self.folder)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until(self.answers)
 
@@ -56,11 +58,12 @@ class Server:
         self.client.close()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("a real Redis needs redis-server: apt-get install redis-server")
-    made = Server(tmp_path_factory.mktemp("redis"))
+@pytest.fixture(scope="module", params=[False, True], ids=["mirror", "vector_sets"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    program = redis_8() if request.param else shutil.which("redis-server")
+    if program is None:
+        pytest.skip(NO_VECTOR_SETS if request.param else MISSING)
+    made = Server(tmp_path_factory.mktemp("redis"), program)
     made.start()
     yield made
     made.stop()
