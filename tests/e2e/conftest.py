@@ -85,7 +85,7 @@ class Proxy:
         self.simulator.post("/_sim/log/reset")
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Poll until true; fail after a generous while."""
     deadline = time.monotonic() + timeout_s
     while not condition():

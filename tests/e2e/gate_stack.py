@@ -126,7 +126,7 @@ class GateProxy(Proxy):
     def _apply(self, text: str) -> None:
         version = self.health()["policy"]["version"]
         self.stack.policy.write_text(text, encoding="utf-8")
-        wait_until(lambda: self.health()["policy"]["version"] != version, 10)
+        wait_until(lambda: self.health()["policy"]["version"] != version, 60)
 
     def ask(self, kind: str, prompt: str, **options: Any) -> httpx.Response:
         """One request of an API: chat, completion, responses or messages."""

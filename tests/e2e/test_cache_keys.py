@@ -299,6 +299,6 @@ def test_the_spend_log_says_nothing_was_spent_on_a_hit(keys: Keys) -> None:
             hit = keys.cache.send(kind, stream=stream, headers=owner)
             assert cache_of(hit) == "hit"
             sent[hit.headers["x-router-request-id"]] = True
-    wait_until(lambda: keys.spent().keys() >= sent.keys(), 30)  # LiteLLM writes its log in batches
+    wait_until(lambda: keys.spent().keys() >= sent.keys(), 120)  # LiteLLM may write its log half a minute late
     spent = keys.spent()
     assert {request_id: spent[request_id] == 0 for request_id in sent} == sent

@@ -161,4 +161,4 @@ def test_a_provider_that_is_well_again_gets_its_traffic_back(failover: GateProxy
         record = failover.record(ask(failover, "chat"))
         return record["tier"] == "simple" and "provider_fallback" not in record["causes"]
 
-    wait_until(is_back, 30)
+    wait_until(is_back, 90)

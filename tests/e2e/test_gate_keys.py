@@ -123,7 +123,7 @@ def _mixed(keys: Keys, callers: list[str], kinds: tuple[str, ...], count: int) -
     # A deployment may take 30 s for a request whose client has left, and so may the tier's other one.
     wait_until(lambda: keys.gate.health()["requests_under_way"] == 0, 90)
     # A client may leave before its request has arrived.
-    wait_until(lambda: len(keys.gate.records()) - len(known) >= count - outcomes["left"], 30)
+    wait_until(lambda: len(keys.gate.records()) - len(known) >= count - outcomes["left"], 90)
     records = [record for record in keys.gate.records() if record["request_id"] not in known]
     assert len({record["request_id"] for record in records}) == len(records) <= count
     print(f"{dict(outcomes)}, {len(records)} records")

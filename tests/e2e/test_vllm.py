@@ -71,13 +71,13 @@ class VllmProxy(Proxy):
             classifier={"kind": "vllm", "vllm": vllm, "cache": {"capacity": 0}},
             latency_budget_ms={"rules": 10_000, "encoder": 60_000, "vllm": budget_ms},
         )
-        wait_until(lambda: self.health()["policy"]["version"] != version, 10)
+        wait_until(lambda: self.health()["policy"]["version"] != version, 60)
         # The new settings' client is made by the first request.
         self.chat("Name a colour.")
         self.ready()
 
     def ready(self) -> None:
-        wait_until(lambda: self.health()["vllm"]["state"] == "ready", 30)
+        wait_until(lambda: self.health()["vllm"]["state"] == "ready", 60)
 
     def vllm_of(self, response: Any) -> dict[str, Any]:
         record = self.records_of(response.headers["x-router-request-id"])[0]
