@@ -15,6 +15,7 @@ from custom_router.gating import Attempt
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Bill, Ending, GateTicket
 from custom_router.litellm_adapter.held import HeldStream
+from custom_router.litellm_adapter.reading import token_in
 from custom_router.litellm_adapter.signal_requests import client_wants_logprobs
 from custom_router.litellm_adapter.tickets import Found, TicketDesk, with_own_word
 from custom_router.litellm_adapter.upstream import Accounted, ask_group, bill_partial
@@ -37,8 +38,13 @@ class StreamGate:
         """The events to send to the client in place of those of `response`."""
         found = self._desk.ticket(data)
         if found is None:
-            async for event in response:
-                yield event
+            try:
+                async for event in response:
+                    yield event
+            finally:
+                # Of a /v1/messages stream that broke under way LiteLLM may report no end.
+                if (ungated := token_in(data)) is not None:
+                    asyncio.get_running_loop().call_later(_BILLING_S, self._end_unreported, ungated)
             return
         token, pending, ticket = found
         structured = self._desk.structured(ticket, response)
@@ -154,6 +160,11 @@ class StreamGate:
             # Where it can bill nothing (no piece had come, or a text completion) it reports no end either.
             asyncio.get_running_loop().call_later(_BILLING_S, self._end_unbilled, token)
         await stream.close()
+
+    def _end_unreported(self, token: str) -> None:
+        pending = self._desk.runtime.pending.get(token)
+        if pending is not None and pending.ticket is None:
+            self._desk.runtime.end(token, Ending("unknown"))
 
     def _end_unbilled(self, token: str) -> None:
         pending = self._desk.runtime.pending.get(token)
