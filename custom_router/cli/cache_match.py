@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from custom_router.cli.policy_file import PolicyOption, open_policy
 from custom_router.cli.terminal import fail, os_reason
-from custom_router.cli.text_files import reading, writing
+from custom_router.cli.text_files import answer_lines, reading, writing
 
 if TYPE_CHECKING:
     from custom_router.cache.match import Matcher
@@ -48,7 +48,8 @@ def cache_match(
         raise typer.BadParameter(f"{output}: {os_reason(error)}", param_hint="--output") from error
     try:
         with source_file as source, target_file as target:
-            bad = _match_all(source, target, Matcher(MiniLMEncoder.load(), settings))
+            matcher = Matcher(MiniLMEncoder.load(), settings)
+            bad = answer_lines(source, target, lambda raw: _matched(raw, matcher))
     except BrokenPipeError:
         raise  # the reader of a pipe has seen enough; typer ends quietly
     except EncoderUnavailable as error:
@@ -58,20 +59,6 @@ def cache_match(
     if bad:
         number, reason = bad[0]
         fail(f"{len(bad)} lines could not be read; the first is {input_}:{number}: {reason}")
-
-
-def _match_all(source: BinaryIO, target: BinaryIO, matcher: Matcher) -> list[tuple[int, str]]:
-    bad: list[tuple[int, str]] = []
-    for number, raw in enumerate(source, 1):
-        content = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-        if not content.strip():
-            continue
-        fields, error = _matched(content, matcher)
-        if error is not None:
-            bad.append((number, error))
-        target.write(json.dumps(fields).encode("ascii") + b"\n")
-    target.flush()
-    return bad
 
 
 def _matched(raw: bytes, matcher: Matcher) -> tuple[dict[str, Any], str | None]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from custom_router.cli.policy_file import PolicyOption, open_policy
 from custom_router.cli.terminal import fail, os_reason
-from custom_router.cli.text_files import reading, writing
+from custom_router.cli.text_files import answer_lines, reading, writing
 
 if TYPE_CHECKING:
     from custom_router.confidence.assess import Similarity
@@ -65,7 +64,8 @@ def gate(
         raise typer.BadParameter(f"{output}: {os_reason(error)}", param_hint="--output") from error
     try:
         with source_file as source, target_file as target:
-            bad = _judge_all(source, target, calibration, thresholds, TextSimilarity())
+            similarity = TextSimilarity()
+            bad = answer_lines(source, target, lambda raw: _read_and_judged(raw, calibration, thresholds, similarity))
     except BrokenPipeError:
         raise  # the reader of a pipe has seen enough; typer ends quietly
     except EncoderUnavailable as error:
@@ -77,25 +77,15 @@ def gate(
         fail(f"{len(bad)} lines could not be read; the first is {input_}:{number}: {reason}")
 
 
-def _judge_all(
-    source: BinaryIO, target: BinaryIO, artifact: GateArtifact, thresholds: GateThresholds, similarity: Similarity
-) -> list[tuple[int, str]]:
+def _read_and_judged(
+    raw: bytes, artifact: GateArtifact, thresholds: GateThresholds, similarity: Similarity
+) -> tuple[dict[str, object], str | None]:
     from custom_router.learn.gate_lines import BadAnswerLine, read_answer_line
 
-    bad: list[tuple[int, str]] = []
-    for number, raw in enumerate(source, 1):
-        content = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-        if not content.strip():
-            continue
-        line = read_answer_line(content)
-        if isinstance(line, BadAnswerLine):
-            bad.append((number, line.error))
-            fields: dict[str, object] = {"id": line.id, "error": line.error}
-        else:
-            fields = _judged(line, artifact, thresholds, similarity)
-        target.write(json.dumps(fields).encode("ascii") + b"\n")
-    target.flush()
-    return bad
+    line = read_answer_line(raw)
+    if isinstance(line, BadAnswerLine):
+        return {"id": line.id, "error": line.error}, line.error
+    return _judged(line, artifact, thresholds, similarity), None
 
 
 def _judged(
