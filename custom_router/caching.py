@@ -160,10 +160,12 @@ class Caching:
         )
 
     def _encoder_version(self, policy: CachePolicy) -> str:
-        """Version of the encoder that vectors are from; none while it is not loaded, when only the same text is
-        recognised."""
+        """Version of the encoder that vectors are from; none while it is not loaded, and where no vector is compared:
+        only the same text is recognised then, whether some other stage has loaded it or not."""
+        if not (policy.enabled and policy.semantic):
+            return "none"
         worker = self._engine.encoder
-        if worker.encoder is None and policy.enabled and policy.semantic:
+        if worker.encoder is None:
             worker.start()
         return worker.encoder.version if worker.encoder is not None else "none"
 

@@ -112,6 +112,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     engine.close()
 
 
+async def test_the_same_text_is_found_whether_another_stage_has_loaded_the_encoder_or_not(desk: Desk) -> None:
+    await desk.keep()
+    desk.runtime.engine.encoder.encoder = FakeEncoder()
+    assert (await desk.begin())[1].hit is not None
+
+
 async def test_a_hit_gives_the_stored_answer_and_costs_nothing(desk: Desk) -> None:
     await desk.keep()
     token, pending = await desk.begin()
