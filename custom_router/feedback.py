@@ -69,7 +69,7 @@ class FeedbackDesk:
         return line
 
     async def _record(self, request_id: str) -> dict[str, Any] | None:
-        if (known := self._runtime.recent.get(request_id)) is not None:
+        if (known := self._runtime.finished.recent.get(request_id)) is not None:
             return known.as_dict()
         sink = self._runtime.sink
         if not isinstance(sink, JsonLinesSink):

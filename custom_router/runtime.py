@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cachetools import LRUCache
-
 from custom_router import metrics
 from custom_router.caching import Caching
 from custom_router.caller_problems import CallerProblems
@@ -26,6 +24,7 @@ from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
 from custom_router.question import NOT_LOOKED, Question
 from custom_router.records.cost import Price, cost_of
+from custom_router.records.finished import FinishedRecords
 from custom_router.records.late import LateRecords
 from custom_router.records.opened import open_record
 from custom_router.records.pending import Pending, PendingRecords
@@ -37,9 +36,6 @@ from custom_router.tiers import TIERS, Tier
 
 logger = logging.getLogger(__name__)
 
-RECENT = 2_000
-"""Finished requests remembered, for feedback on them."""
-
 
 class Runtime:
     """Begins requests, gives their headers, ends them. One per process."""
@@ -48,12 +44,11 @@ class Runtime:
         self.engine = engine
         self.sink = sink
         self.pending = PendingRecords()
-        self._late = LateRecords(self._write)
+        self.finished = FinishedRecords(sink)
+        self._late = LateRecords(self.finished.add)
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
         self.caching = Caching(engine)
         self.caller_problems = CallerProblems()
-        self.recent: LRUCache[str, DecisionRecord] = LRUCache(RECENT)
-        """Records lately finished, by request id."""
 
     @classmethod
     def serve(cls, policy_path: str | Path, accept: Callable[[Policy], None] = lambda policy: None) -> Runtime:
@@ -217,15 +212,6 @@ class Runtime:
         change(pending.ticket)
         waiting = pending.ticket.ending
         return self.end(token, waiting) if waiting is not None and pending.ticket.done else None
-
-    def _write(self, record: DecisionRecord) -> None:
-        metrics.OUTCOMES.labels(record.tier, record.outcome.status).inc()
-        if record.cost.total is not None:
-            metrics.COST.labels(record.tier).inc(record.cost.total)
-        if record.cost.frontier_baseline is not None:
-            metrics.BASELINE_COST.inc(record.cost.frontier_baseline)
-        self.sink.write(record)
-        self.recent[record.request_id] = record
 
     def health(self) -> dict[str, Any]:
         """State of every part, for `/router/health`. `status` is `ok` or `degraded`."""
