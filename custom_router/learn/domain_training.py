@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from custom_router.domains.model import FORMAT, DomainModel, KernelHead, gaussian
-from custom_router.encoder import MiniLMEncoder, Vectors
-from custom_router.learn.domain_rows import NAMES, NONE, SOURCES, Row, encode_rows, read_rows
-
-logger = logging.getLogger(__name__)
+from custom_router.domains.model import KernelHead, gaussian
+from custom_router.encoder import Vectors
+from custom_router.learn.domain_rows import NAMES, NONE, Row
 
 # Chosen by leaving out each training source in turn; a linear head and a perceptron were worse at equal false
 # flags, a support vector machine with the same kernel and five times the size was equal.
@@ -132,50 +126,3 @@ def _threshold(negatives: Sequence[Floats], allowed: float) -> float:
         if np.mean([(levels >= threshold).mean() for levels in negatives if len(levels)]) <= allowed:
             return round(float(threshold), 2)
     return 0.99
-
-
-def metadata_of(rows: Sequence[Row], thresholds: dict[str, float], encoders: Sequence[str]) -> dict[str, Any]:
-    """What the artifact says about itself. `encoders` are the versions whose vectors it may read."""
-    counts = Counter((row.source, row.domain) for row in rows)
-    return {
-        "format": FORMAT,
-        "names": list(NAMES),
-        "gamma": GAMMA,
-        "encoders": list(encoders),
-        "sources": {
-            source: {"licence": licence, "rows": {d: n for (s, d), n in sorted(counts.items()) if s == source}}
-            for source, licence in SOURCES.items()
-        },
-        "thresholds": thresholds,
-        "prior": PRIOR,
-    }
-
-
-def main() -> None:
-    """Fit and write the artifact; print the thresholds for the policy."""
-    parser = argparse.ArgumentParser(prog="train_domains", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds domain.jsonl.gz")
-    parser.add_argument("--output", type=Path, default=Path("custom_router/artifacts/domains.npz"))
-    parser.add_argument("--vectors", type=Path, help="keep vectors in this .npz file between runs")
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    from custom_router.learn.domain_evaluation import held_out_figures
-
-    encoder = MiniLMEncoder.load()
-    rows = read_rows(arguments.data)
-    vectors = encode_rows(rows, encoder, arguments.vectors)
-    fitted = np.array([row.fitted for row in rows])
-    training = [row for row in rows if row.fitted]
-    logger.info("fitting on %d rows", len(training))
-    result = fit(training, vectors[fitted])
-    metadata = metadata_of(training, result.thresholds, SHARED_ENCODERS.get(encoder.version, (encoder.version,)))
-    metadata["held_out"] = held_out_figures(rows, result.head.probabilities(vectors), result.thresholds)
-    DomainModel(result.head, metadata).save(arguments.output)
-    logger.info("wrote %s; thresholds for the policy: %s", arguments.output, result.thresholds)
-
-
-# int8 and fp32 vectors of the same weights get different flags on under 1 % of texts.
-SHARED_ENCODERS = {"minilm-l6-v2/int8-pc": ("minilm-l6-v2/int8-pc", "minilm-l6-v2/fp32")}
-
-if __name__ == "__main__":
-    main()
