@@ -10,6 +10,7 @@ import httpx
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
 
 from custom_router.causes import Cause
+from custom_router.classify.occupancy import Occupancy
 from custom_router.classify.opinion import Opinion
 from custom_router.classify.vllm_client import VllmClient
 from custom_router.classify.vllm_reply import UnusableReply
@@ -49,6 +50,7 @@ class VllmClassifier:
         )
         self._guarded = self._breaker(self._wait)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._occupancy = Occupancy()
         self._told = ""
         self.client.start()
 
@@ -101,6 +103,7 @@ class VllmClassifier:
 
     async def _answer(self, opinion: Opinion, view: RequestView, patient: bool) -> None:
         began = time.perf_counter()
+        mark = self._occupancy.enter(began)
         try:
             if patient:
                 await self.client.probed.wait()
@@ -123,6 +126,9 @@ class VllmClassifier:
         except Exception:
             logger.exception("vLLM classifier failed")
             opinion.failure = opinion.failure or Cause.VLLM_UNUSABLE
+        finally:
+            seconds = self._occupancy.leave(mark, time.perf_counter())
+            opinion.usd = seconds / 3600 * self.settings.usd_per_hour
 
     async def close(self) -> None:
         """Give up what is under way and close the connections."""
