@@ -18,6 +18,7 @@ import psutil
 import pytest
 import yaml
 
+from custom_router.observed import PARTS
 from tests.cache.redis_server import RedisServer
 from tests.e2e.cache_stack import ASKED, FRANCE, CacheProxy, cache_policy, cache_replay
 from tests.e2e.conftest import wait_until
@@ -159,7 +160,7 @@ def test_counters_agree_with_the_records(workers: Workers) -> None:
     assert workers.counted("tier_router_decisions_total") == len(records)
     statuses = Counter(record["cache"]["status"] for record in records)
     assert workers.counted("tier_router_cache_requests_total") == sum(statuses.values())
-    for part in ("first_attempt", "escalation", "classifier"):
+    for part in PARTS:
         paid = sum(record["cost"][part] or 0.0 for record in records if record["cost"]["total"] is not None)
         told = workers.told("tier_router_cost_parts_usd_total")[f'{{part="{part}"}}']
         assert told == pytest.approx(paid, abs=1e-9)

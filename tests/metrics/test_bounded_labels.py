@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_processes_that_claim_at_once_stay_within_the_bound(shared: Path) -> Non
     ]
     told = {name for child in children for name in child.communicate(timeout=60)[0].split()}
     assert len(told - {"other"}) == 5
-    assert len((shared / "teams.labels").read_text().splitlines()) == 5
+    assert len((shared / f"teams-{os.getpid()}.labels").read_text().splitlines()) == 5
 
 
 def test_a_folder_that_cannot_be_written_costs_the_agreement_and_no_request(

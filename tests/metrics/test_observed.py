@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from custom_router.causes import MEANING, Cause
-from custom_router.observed import FAILURES, observe, observe_feedback, path_of
+from custom_router.observed import FAILURES, PARTS, observe, observe_feedback, path_of
 from custom_router.records.finished import FinishedRecords
 from custom_router.records.record import (
     CacheFields,
@@ -104,7 +104,7 @@ def test_a_failed_request_has_no_latency_of_an_answer(counted: Counted) -> None:
 
 
 def test_an_escalation_counts_for_the_tier_that_answered_first(counted: Counted) -> None:
-    gate = GateFields("whole", {}, 0.2, "escalate", "frontier", 812.0)
+    gate = GateFields(confidence=0.2, verdict="escalate", escalated_to="frontier", held_ms=812.0)
     observe(record(gate=gate, tier="frontier"))
     assert counted("gate_verdicts_total", tier="simple", verdict="escalate") == 1
     assert counted("gate_escalations_total", tier="simple", to="frontier") == 1
@@ -130,15 +130,16 @@ def test_the_cache_and_the_hits_expected_to_be_wrong(counted: Counted) -> None:
 
 def test_what_was_saved_is_gains_less_losses(counted: Counted) -> None:
     tenant = Tenant(team_alias="Saving")
-    observe(record(tenant=tenant, cost=CostFields(0.25, 0.25, 0.0, 0.0, 1.0, 0.75)))
-    observe(record(tenant=tenant, cost=CostFields(1.5, 0.5, 0.75, 0.25, 1.0, -0.5)))
+    observe(record(tenant=tenant, cost=CostFields(0.25, 0.25, frontier_baseline=1.0, saved=0.75)))
+    dear = CostFields(1.5, 0.5, 0.75, 0.25, self_check=0.2, vllm=0.05, frontier_baseline=1.0, saved=-0.5)
+    dear.alternatives = {"simple": 0.125, "frontier": 1.0}
+    observe(record(tenant=tenant, cost=dear))
     assert counted("cost_usd_total", tier="simple", team="Saving") == 1.75
     assert counted("frontier_baseline_usd_total", team="Saving") == 2.0
     assert counted("saved_usd_total", team="Saving") == 0.75
     assert counted("lost_usd_total", team="Saving") == 0.5
-    assert [counted("cost_parts_usd_total", part=p) for p in ("first_attempt", "escalation", "classifier")] == [
-        0.75, 0.75, 0.25,
-    ]  # fmt: skip
+    assert [counted("cost_parts_usd_total", part=p) for p in PARTS] == [0.75, 0.75, 0.2, 0.05, 0.0]
+    assert counted("alternative_usd_total", tier="simple") == 0.125
 
 
 def test_an_unknown_price_is_counted_and_nothing_is_claimed(counted: Counted) -> None:
@@ -211,6 +212,6 @@ def test_metrics_hold_the_sum_of_the_records(costs: list[tuple[float, float]]) -
 
     before = told()
     for total, baseline in costs:
-        cost = CostFields(total, total, 0.0, 0.0, baseline, baseline - total)
+        cost = CostFields(total, total, frontier_baseline=baseline, saved=baseline - total)
         observe(record(tenant=Tenant(team_alias="Sums"), cost=cost))
     assert told() - before == pytest.approx(sum(baseline - total for total, baseline in costs), abs=1e-6)
