@@ -110,16 +110,7 @@ class Caching:
         except Exception:
             logger.exception("the cache failed; the request goes on without it")
             looked = Looked(Lookup(Status.BYPASS, causes=(Cause.CACHE_ERROR,)))
-        looked = replace(looked, elapsed_s=time.perf_counter() - began)
-        found = looked.lookup
-        metrics.CACHE_REQUESTS.labels(found.status.value, found.kind.value if found.kind else "none").inc()
-        if found.guard is not None:
-            metrics.CACHE_REFUSALS.labels(found.guard).inc()
-        for cause in found.causes:
-            metrics.STAGE_FAILURES.labels(cause.value).inc()
-        if not found.waited:
-            metrics.CACHE_LOOKUP.observe(looked.elapsed_s or 0.0)
-        return looked
+        return replace(looked, elapsed_s=time.perf_counter() - began)
 
     async def peek(
         self, view: RequestView, caller: Caller, decision: Decision, policy: Policy, question: Question
@@ -249,8 +240,6 @@ class Caching:
             logger.exception("the cache could not keep an answer")
             refusal = Cause.CACHE_ERROR
         metrics.CACHE_STORED.labels(refusal.value if refusal is not None else "stored").inc()
-        if isinstance(refusal, Cause):
-            metrics.STAGE_FAILURES.labels(refusal.value).inc()
 
     def _forget(self, token: str) -> None:
         kept = self._under_way.pop(token, None)

@@ -90,12 +90,12 @@ class Classification:
             return reading
         except EncodingFailed as failure:
             timer.lap("encoder" if "classify" in timer.laps else "classify")
-            return _failed(failure.cause, rehearsal)
+            return Reading(failure=failure.cause)
         except Exception:
             # A defect in a classifier must not fail the request; it goes up with a cause and leaves a trace.
             logger.exception("classifier failed")
             timer.lap("classify")
-            return _failed(Cause.CLASSIFIER_ERROR, rehearsal)
+            return Reading(failure=Cause.CLASSIFIER_ERROR)
 
     async def _read(
         self,
@@ -132,8 +132,6 @@ class Classification:
         scores = own
         if opinion.heard and opinion.rating is not None:
             scores = combined(own, opinion.rating, policy.document, vllm.version)
-        elif not rehearsal:
-            metrics.STAGE_FAILURES.labels(unheard(opinion).value).inc()
         return Reading(scores, own, domains, opinion)
 
     def _cache_for(self, policy: Policy, models: Models) -> ScoreCache:
@@ -168,6 +166,12 @@ class Classification:
         elif self._vllm is not None:
             _close(self._vllm)
             self._vllm = None
+
+    def head_metadata(self, policy: Policy) -> Mapping[str, Any] | None:
+        """What the artifact of the policy's head says of itself; None while it is not loaded, and without a head."""
+        if self._models is None or not policy.document.classifier.needs_head:
+            return None
+        return self._models.heads.of(policy).metadata
 
     def vllm_health(self, policy: Policy) -> dict[str, Any]:
         """State of the vLLM classifier for `/router/health`."""
@@ -205,9 +209,3 @@ def _control(policy: Policy, view: RequestView) -> Scores:
     settings = policy.document.classifier
     control = ConstantClassifier(settings.constant) if settings.kind == "constant" else RandomClassifier()
     return control.score(view, None)
-
-
-def _failed(cause: Cause, rehearsal: bool) -> Reading:
-    if not rehearsal:
-        metrics.STAGE_FAILURES.labels(cause.value).inc()
-    return Reading(failure=cause)
