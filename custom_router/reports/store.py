@@ -21,7 +21,7 @@ from custom_router.reports.source import Source, find_local, is_remote, remote_p
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY = "384MB"
+MEMORY = "512MB"
 """What DuckDB may use for itself before it spills to disk. Its parser's buffers and the process come on top."""
 THREADS = min(4, os.cpu_count() or 1)
 """More would need more memory, each for a buffer of its own."""
