@@ -13,6 +13,7 @@ from types import FrameType
 from custom_router.cache_routes import FEEDBACK, build_cache_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
+from custom_router.litellm_adapter.logs import set_up_logs
 from custom_router.routes import build_routes
 from custom_router.runtime import Runtime
 
@@ -31,6 +32,7 @@ def connect(hook_file: str) -> LiteLLMAdapter:
     path = Path(os.environ.get("TIER_ROUTER_POLICY") or beside).resolve()
     with _connecting:
         if path not in _connected:
+            set_up_logs()
             deployments = DeploymentTable()
             adapter = LiteLLMAdapter(Runtime.serve(path, deployments.refuse_unknown_groups), deployments)
             _connected[path] = adapter
