@@ -29,7 +29,9 @@ from custom_router.litellm_adapter.reading import (
 from custom_router.litellm_adapter.response_gate import ResponseGate
 from custom_router.litellm_adapter.signal_requests import SignalRequests
 from custom_router.litellm_adapter.stream_gate import StreamGate
+from custom_router.litellm_adapter.text_streams import client_wants_usage, without_usage
 from custom_router.litellm_adapter.tickets import TicketDesk, response_model_id
+from custom_router.litellm_adapter.unbilled import put_right
 from custom_router.litellm_adapter.upstream import call_in
 from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord, TokenFields
@@ -153,9 +155,14 @@ class LiteLLMAdapter:
 
     def stream(self, data: Mapping[str, Any], user: Any, response: Any) -> AsyncGenerator[Any, None]:
         """The events to send to the client in place of those of a stream."""
-        return self._cache.stream(data, self._streams.stream(data, user, response))
+        events = self._cache.stream(data, self._streams.stream(data, user, response))
+        token = token_in(data)
+        record = self.runtime.under_way(token) if token is not None else None
+        if record is None or record.call_type != CallType.COMPLETION or client_wants_usage(data):
+            return events
+        return without_usage(events)
 
-    def succeeded(self, kwargs: Mapping[str, Any], began: Any) -> None:
+    def succeeded(self, kwargs: MutableMapping[str, Any], began: Any) -> None:
         """A request was answered (a stream: to its end, or to where the client left): complete its record.
 
         Also puts the finished record where LiteLLM's own loggers look for metadata.
@@ -168,6 +175,7 @@ class LiteLLMAdapter:
         payload = kwargs.get("standard_logging_object") or {}
         tokens = TokenFields(count(payload.get("prompt_tokens")), count(payload.get("completion_tokens")))
         paid = cost(kwargs.get("response_cost"), tokens, self._deployments.by_id(payload.get("model_id")))
+        put_right(kwargs, payload, paid)
         if purpose is not None:
             record = self.runtime.billed(token, Bill(purpose == "answer", paid, tokens))
         else:

@@ -13,6 +13,7 @@ from types import FrameType
 from custom_router.cache_routes import FEEDBACK, build_cache_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
+from custom_router.litellm_adapter.text_streams import send_at_once
 from custom_router.routes import build_routes
 from custom_router.runtime import Runtime
 
@@ -35,6 +36,7 @@ def connect(hook_file: str) -> LiteLLMAdapter:
             adapter = LiteLLMAdapter(Runtime.serve(path, deployments.refuse_unknown_groups), deployments)
             _connected[path] = adapter
             _mount_routes(adapter.runtime)
+            send_at_once()
             atexit.register(_close, adapter.runtime)
             _end_normally_when_stopped()
         return _connected[path]
