@@ -169,6 +169,8 @@ class Runtime:
         record, ticket = pending.record, pending.ticket
         if ending.served is not None:
             _note_served(pending, ending.served)
+        if ending.status == "error" and pending.unaffordable:
+            record.note(Cause.FALLBACK_OVER_BUDGET)
         if pending.hit is not None and ending.status == "ok":
             ending = replace(ending, tokens=pending.hit.tokens, cost=0.0)
         record.tokens = (ticket.delivered_tokens if ticket else None) or ending.tokens or TokenFields()

@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from typing import Any
 
+from custom_router.escalation import unaffordable
 from custom_router.lifecycle import Arrival, Bill, Ending, Served
 from custom_router.litellm_adapter.answers import is_repeatable, read_expectations
+from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
@@ -37,6 +39,7 @@ from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord, TokenFields
 from custom_router.request import CallType, RequestView
 from custom_router.runtime import Runtime
+from custom_router.tiers import TIERS
 
 _CALL_TYPES = {
     "completion": CallType.CHAT,
@@ -97,6 +100,8 @@ class LiteLLMAdapter:
             repeatable=is_repeatable(data),
             question=self._cache.question(data, user, expected, facts),
         )
+        above = {t for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank}
+        pending.unaffordable = unaffordable(view, facts.prices, remaining_budget(user)) & above
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
         for key in FALLBACKS:
@@ -104,9 +109,9 @@ class LiteLLMAdapter:
         data["model"] = pending.record.model_group
         if pending.hit is not None:
             # Should the stored answer not be given after all, the best tier answers: no gate would judge a cheap one.
-            best = decision.served if caller.max_tier.rank < decision.served.rank else caller.max_tier
+            best = max({decision.served} | above - pending.unaffordable, key=lambda tier: tier.rank)
             data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
-        elif (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
+        elif (allowed := allowed_fallbacks(policy, caller, decision, pending.unaffordable)) is not None:
             data.update(dict.fromkeys(FALLBACKS, allowed))
         self._mark(data, token, pending.record)
         return data

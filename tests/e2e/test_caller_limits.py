@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import wait_until
@@ -118,6 +119,42 @@ def test_a_typing_mistake_narrows_and_is_shown_until_it_is_mended(keyed: KeyedPr
         return [entry["who"] for entry in keyed.health()["callers"]["malformed"]] == ["team typos"]
 
     wait_until(mended, 90)  # LiteLLM may keep the key as it was for a minute
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_outage_does_not_lead_to_a_tier_beyond_the_budget(keyed: KeyedProxy, stream: bool) -> None:
+    """What is left pays for an answer of the medium tier, not for one of the frontier's. A team for each request, since
+    LiteLLM holds all of a scarce budget back for one, until it has billed it."""
+    made: list[str] = []
+
+    def ask(kind: str) -> httpx.Response:
+        made.append(f"scarce-{stream}-{len(made)}")
+        team = keyed.made("/team/new", team_alias=made[-1], models=["auto"], max_budget=0.002)
+        key = _key(keyed, {"gate": "off"}, team_id=team["team_id"])
+        return keyed.ask_as(key, kind, "A word?", stream=stream)
+
+    keyed.reset()
+    keyed.fault("refuse", "deepseek", "hosted_vllm")
+    for kind in KINDS:
+        record = keyed.record(ask(kind))
+        assert (record["tier"], "tier_fallback" in record["causes"]) == ("medium", True), kind
+        assert "fallback_over_budget" not in record["causes"]
+    keyed.fault("refuse", "gemini", "openai")
+    unlimited = _key(keyed, {"gate": "off"})
+    for kind in KINDS:
+        assert keyed.record(keyed.ask_as(unlimited, kind, "A word?", stream=stream))["tier"] == "frontier", kind
+    asked = keyed.asked()["anthropic"]
+    for kind in KINDS:
+        answer = ask(kind)
+        assert answer.status_code != 200 or '"error"' in answer.text, kind
+
+    def failed() -> list[dict[str, Any]]:
+        return [r for r in keyed.records() if r["tenant"]["team_alias"] in made and r["outcome"]["status"] == "error"]
+
+    wait_until(lambda: len(failed()) == len(KINDS))
+    assert all("fallback_over_budget" in record["causes"] for record in failed())
+    assert keyed.asked()["anthropic"] == asked
+    keyed.reset()
 
 
 def test_a_domain_over_a_cap_and_under_it(keyed: KeyedProxy) -> None:
