@@ -93,7 +93,7 @@ MEANING: dict[Cause, str] = {
     Cause.CONVERSATION_KEPT: "a tool loop or a short confirmation keeps the tier of the turn it continues",
     Cause.CALLER_FLOOR: "the key's or team's min_tier",
     Cause.CALLER_CAP: "the key's or team's max_tier lowered the tier",
-    Cause.CALLER_POLICY_MALFORMED: "the key's or team's router metadata is malformed; the narrowest reading applies",
+    Cause.CALLER_POLICY_MALFORMED: "the key's or team's router metadata is malformed; the strictest reading applies",
     Cause.NEAR_BUDGET: "a budget of the caller's is nearly used up, and the policy lowers its cap then",
     Cause.HEADER_FLOOR: "the request asked for at least this tier in x-router-tier",
     Cause.HEADER_INVALID: "an x-router-* request header has an unknown value and was ignored",

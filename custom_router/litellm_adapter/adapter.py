@@ -13,7 +13,7 @@ from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
-from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap
+from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap, take_out
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
@@ -78,6 +78,7 @@ class LiteLLMAdapter:
         model = entry_asked(data, deployments, policy)
         if kind is None or model is None:
             return hold_to_cap(data, user, call_type, deployments, policy)
+        take_out(data)
         # `stream` and friends may have been moved or set by LiteLLM; the shape it was sent in is still there.
         view = RequestView.from_body(kind, data)
         caller = read_caller(policy, user, data)
@@ -104,8 +105,6 @@ class LiteLLMAdapter:
         pending.unaffordable = unaffordable(view, facts.prices, remaining_budget(user)) & above
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
-        for key in FALLBACKS:
-            data.pop(key, None)
         data["model"] = pending.record.model_group
         if pending.hit is not None:
             # Should the stored answer not be given after all, the best tier answers: no gate would judge a cheap one.
