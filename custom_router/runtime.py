@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from custom_router import metrics
 from custom_router.caching import Caching
 from custom_router.caller_problems import CallerProblems
 from custom_router.causes import Cause
@@ -22,8 +21,10 @@ from custom_router.gating import Calibrations, Gatekeeper, is_gated
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
+from custom_router.policy.history import PolicyHistory
 from custom_router.question import NOT_LOOKED, Question
-from custom_router.records.cost import Price, cost_of
+from custom_router.recent_requests import RecentRequests
+from custom_router.records.cost import Price, cost_of, processor_cost
 from custom_router.records.finished import FinishedRecords
 from custom_router.records.late import LateRecords
 from custom_router.records.opened import open_record
@@ -32,6 +33,7 @@ from custom_router.records.record import CacheFields, DecisionRecord, OutcomeFie
 from custom_router.records.scoring import opinion_of
 from custom_router.records.sinks import JsonLinesSink, RecordSink
 from custom_router.request import RequestView
+from custom_router.state_gauges import StateGauges
 from custom_router.tiers import TIERS, Tier
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Runtime:
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
         self.caching = Caching(engine)
         self.caller_problems = CallerProblems()
+        self.recent = RecentRequests()
+        self.gauges = StateGauges(self)
 
     @classmethod
     def serve(cls, policy_path: str | Path, accept: Callable[[Policy], None] = lambda policy: None) -> Runtime:
@@ -71,8 +75,10 @@ class Runtime:
             keep=settings.keep_segments,
             queue_size=settings.queue,
         )
+        engine.watcher.tell(PolicyHistory(sink.directory / "policy").note)
         runtime = cls(engine, sink, calibrations)
         engine.start()
+        runtime.gauges.start()
         return runtime
 
     async def begin(
@@ -106,7 +112,6 @@ class Runtime:
         except Exception:
             # Whatever is wrong with the router, the request goes on, dearer rather than not at all.
             logger.exception("decision failed; the default tier answers")
-            metrics.STAGE_FAILURES.labels(Cause.ENGINE_ERROR.value).inc()
             decision = undecided(policy, caller)
         looked = NOT_LOOKED
         if question is not None:
@@ -126,16 +131,10 @@ class Runtime:
             pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
         pending.headers = decision_headers(record)
         self.pending.put(token, pending)
+        self.recent.add(record.request_id, decision, caller, hit=pending.hit is not None)
         self.caching.expect(token, looked, view, caller, policy)
         for lost in self.pending.expired():
             self._late.put(lost)
-        metrics.OVERHEAD.observe(overhead_s)
-        metrics.DECISIONS.labels(
-            decision.tier.value,
-            decision.set_by.value,
-            decision.domain.name if decision.domain else "none",
-        ).inc()
-        metrics.INTENTS.labels(decision.intent or "none", decision.tier.value).inc()
         return token, pending, decision
 
     def headers(self, token: str, served: Served | None) -> dict[str, str] | None:
@@ -173,16 +172,17 @@ class Runtime:
             record.note(Cause.FALLBACK_OVER_BUDGET)
         if pending.hit is not None and ending.status == "ok":
             ending = replace(ending, tokens=pending.hit.tokens, cost=0.0)
-        record.tokens = (ticket.delivered_tokens if ticket else None) or ending.tokens or TokenFields()
+        delivered = (ticket.replacement if ticket else None) or ending
+        record.tokens = delivered.tokens or TokenFields()
         # Where the answer that took its place broke, the first one is still to be paid for.
         billed = ending if ending.status == "ok" else ticket.ending if ticket else None
         if billed is not None:
             record.cost = cost_of(
                 billed.cost,
-                record.tokens,
-                billed.frontier,
+                delivered.alternatives,
                 escalation=ticket.escalation_cost if ticket else 0.0,
-                classifier=ticket.extra_cost if ticket else 0.0,
+                self_check=ticket.extra_cost if ticket else 0.0,
+                embedding=processor_cost(record.latency_ms, self.engine.policy.document.costs.cpu_usd_per_hour),
             )
         broke = ticket.broke if ticket else None
         record.outcome = OutcomeFields("error", broke) if broke else OutcomeFields(ending.status, ending.error)
@@ -245,6 +245,7 @@ class Runtime:
 
     def close(self) -> None:
         """Stop the threads and put every record on disk, requests without an end included."""
+        self.gauges.close()
         self.engine.close()
         self.caching.close()
         for pending in self.pending.drain():

@@ -9,8 +9,8 @@ import time
 import httpx
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
 
-from custom_router import metrics
 from custom_router.causes import Cause
+from custom_router.classify.occupancy import Occupancy
 from custom_router.classify.opinion import Opinion
 from custom_router.classify.vllm_client import VllmClient
 from custom_router.classify.vllm_reply import UnusableReply
@@ -50,6 +50,7 @@ class VllmClassifier:
         )
         self._guarded = self._breaker(self._wait)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._occupancy = Occupancy()
         self._told = ""
         self.client.start()
 
@@ -93,8 +94,6 @@ class VllmClassifier:
                 opinion.failure = Cause.VLLM_BREAKER_OPEN
             except _Unanswered as unanswered:
                 opinion.failure = unanswered.cause
-        outcome = "heard" if opinion.heard else opinion.failure or Cause.VLLM_UNAVAILABLE
-        metrics.VLLM_QUESTIONS.labels(str(outcome)).inc()
 
     async def _wait(self, opinion: Opinion, deadline_s: float) -> None:
         assert opinion.task is not None
@@ -104,6 +103,7 @@ class VllmClassifier:
 
     async def _answer(self, opinion: Opinion, view: RequestView, patient: bool) -> None:
         began = time.perf_counter()
+        mark = self._occupancy.enter(began)
         try:
             if patient:
                 await self.client.probed.wait()
@@ -112,7 +112,6 @@ class VllmClassifier:
                     return
             opinion.rating = await self.client.rate(view)
             opinion.ms = round((time.perf_counter() - began) * 1000, 3)
-            metrics.VLLM_SECONDS.observe(opinion.ms / 1000)
         except TimeoutError:
             opinion.failure = opinion.failure or Cause.VLLM_TIMEOUT
         except httpx.TimeoutException:
@@ -127,6 +126,9 @@ class VllmClassifier:
         except Exception:
             logger.exception("vLLM classifier failed")
             opinion.failure = opinion.failure or Cause.VLLM_UNUSABLE
+        finally:
+            seconds = self._occupancy.leave(mark, time.perf_counter())
+            opinion.usd = seconds / 3600 * self.settings.usd_per_hour
 
     async def close(self) -> None:
         """Give up what is under way and close the connections."""

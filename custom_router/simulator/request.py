@@ -23,6 +23,10 @@ class Ask:
     model: str
     prompt: str
     prompt_tokens: int
+    context: str = ""
+    """All texts of the prompt in their order, as a prompt cache sees them."""
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
     has_image: bool = False
     after_tool: bool = False
     tools: tuple[Tool, ...] = ()
@@ -99,6 +103,7 @@ class Thread:
     images: int = 0
     after_tool: bool = False
     roles: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
     def add(self, role: str, content: Any, where: str) -> None:
         """Take in one message. Raises a 400 `ApiError` naming `where` when the content has the wrong type."""
@@ -107,6 +112,7 @@ class Thread:
         self.images += images
         self.after_tool = role == "tool"
         self.roles.append(role)
+        self.texts.append(text)
         if role == "user":
             self.prompt = text
 
@@ -142,6 +148,7 @@ def parse_chat(body: dict[str, Any]) -> Ask:
         **chat.sampling(),
         prompt=thread.prompt,
         prompt_tokens=thread.prompt_tokens,
+        context="\n".join(thread.texts),
         has_image=thread.images > 0,
         after_tool=thread.after_tool,
         tools=read_tools(chat.tools, chat.tool_choice, nested=True),
@@ -163,6 +170,7 @@ def parse_completion(body: dict[str, Any]) -> list[Ask]:
             **completion.sampling(),
             prompt=prompt,
             prompt_tokens=tokens,
+            context=prompt,
             max_tokens=completion.max_tokens,
             logprobs=completion.logprobs is not None,
             top_logprobs=completion.logprobs or 0,

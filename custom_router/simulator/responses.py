@@ -58,6 +58,7 @@ def parse_responses(body: dict[str, Any]) -> Ask:
         model=request.model,
         prompt=thread.prompt,
         prompt_tokens=thread.prompt_tokens,
+        context="\n".join(thread.texts),
         has_image=thread.images > 0,
         after_tool=thread.after_tool,
         tools=read_tools(request.tools, request.tool_choice, nested=False),
@@ -155,10 +156,11 @@ def _part(ask: Ask, answer: Answer, *, done: bool) -> Json:
 
 
 def _usage(ask: Ask, answer: Answer) -> Json:
+    output = len(answer.tokens) + ask.reasoning_tokens
     return {
         "input_tokens": ask.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": len(answer.tokens),
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": ask.prompt_tokens + len(answer.tokens),
+        "input_tokens_details": {"cached_tokens": ask.cached_tokens},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": ask.reasoning_tokens},
+        "total_tokens": ask.prompt_tokens + output,
     }
