@@ -112,8 +112,24 @@ class Caching:
             looked = Looked(Lookup(Status.BYPASS, causes=(Cause.CACHE_ERROR,)))
         return replace(looked, elapsed_s=time.perf_counter() - began)
 
-    async def _look(
+    async def peek(
         self, view: RequestView, caller: Caller, decision: Decision, policy: Policy, question: Question
+    ) -> Lookup:
+        """What looking would find now. Nothing is counted, nobody waits, and no answer is expected. Never raises."""
+        try:
+            return (await self._look(view, caller, decision, policy, question, rehearsal=True)).lookup
+        except Exception:
+            logger.exception("the cache failed; nobody was waiting for it")
+            return Lookup(Status.BYPASS, causes=(Cause.CACHE_ERROR,))
+
+    async def _look(
+        self,
+        view: RequestView,
+        caller: Caller,
+        decision: Decision,
+        policy: Policy,
+        question: Question,
+        rehearsal: bool = False,
     ) -> Looked:
         reason = kept_away(view, question.body, caller, decision, group=question.group)
         if reason is not None or question.group is None:
@@ -123,7 +139,7 @@ class Caching:
             return Looked(Lookup(Status.BYPASS, guard=request.refused))
         if caller.header_cache == "refresh":
             return Looked(Lookup(Status.BYPASS, guard=Ineligible.ASKED_REFRESH), question, request=request)
-        found = await cache.lookup(request)
+        found = await (cache.peek(request) if rehearsal else cache.lookup(request))
         if found.entry is not None:
             refusal = unfit(found.entry.answer.tier, caller, decision)
             if refusal is None:

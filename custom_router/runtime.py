@@ -22,7 +22,9 @@ from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.log_context import begin_request
 from custom_router.policy import Caller, Mode, Policy
+from custom_router.policy.history import PolicyHistory
 from custom_router.question import NOT_LOOKED, Question
+from custom_router.recent_requests import RecentRequests
 from custom_router.records.cost import Price, cost_of, processor_cost
 from custom_router.records.finished import FinishedRecords
 from custom_router.records.late import LateRecords
@@ -50,6 +52,7 @@ class Runtime:
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
         self.caching = Caching(engine)
         self.caller_problems = CallerProblems()
+        self.recent = RecentRequests()
         self.gauges = StateGauges(self)
 
     @classmethod
@@ -73,6 +76,7 @@ class Runtime:
             keep=settings.keep_segments,
             queue_size=settings.queue,
         )
+        engine.watcher.tell(PolicyHistory(sink.directory / "policy").note)
         runtime = cls(engine, sink, calibrations)
         engine.start()
         runtime.gauges.start()
@@ -129,6 +133,7 @@ class Runtime:
             pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
         pending.headers = decision_headers(record)
         self.pending.put(token, pending)
+        self.recent.add(record.request_id, decision, caller, hit=pending.hit is not None)
         self.caching.expect(token, looked, view, caller, policy)
         for lost in self.pending.expired():
             self._late.put(lost)
@@ -165,6 +170,8 @@ class Runtime:
         record, ticket = pending.record, pending.ticket
         if ending.served is not None:
             _note_served(pending, ending.served)
+        if ending.status == "error" and pending.unaffordable:
+            record.note(Cause.FALLBACK_OVER_BUDGET)
         if pending.hit is not None and ending.status == "ok":
             ending = replace(ending, tokens=pending.hit.tokens, cost=0.0)
         delivered = (ticket.replacement if ticket else None) or ending

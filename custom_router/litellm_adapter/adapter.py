@@ -8,12 +8,14 @@ from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 
+from custom_router.escalation import unaffordable
 from custom_router.lifecycle import Arrival, Bill, Ending, Served
 from custom_router.litellm_adapter.answers import is_repeatable, read_expectations
+from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
-from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap
+from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap, take_out
 from custom_router.litellm_adapter.pricing import paid, tokens_of, usage_of
 from custom_router.litellm_adapter.reading import (
     TOKEN,
@@ -30,14 +32,17 @@ from custom_router.litellm_adapter.reading import (
 from custom_router.litellm_adapter.response_gate import ResponseGate
 from custom_router.litellm_adapter.signal_requests import SignalRequests
 from custom_router.litellm_adapter.stream_gate import StreamGate
+from custom_router.litellm_adapter.text_streams import client_wants_usage, without_usage
 from custom_router.litellm_adapter.tickets import TicketDesk, response_model_id
 from custom_router.litellm_adapter.tracing import annotate
+from custom_router.litellm_adapter.unbilled import put_right
 from custom_router.litellm_adapter.upstream import call_in
 from custom_router.log_context import about
 from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord
 from custom_router.request import CallType, RequestView
 from custom_router.runtime import Runtime
+from custom_router.tiers import TIERS
 
 _CALL_TYPES = {
     "completion": CallType.CHAT,
@@ -79,6 +84,7 @@ class LiteLLMAdapter:
         model = entry_asked(data, deployments, policy)
         if kind is None or model is None:
             return hold_to_cap(data, user, call_type, deployments, policy)
+        take_out(data)
         # `stream` and friends may have been moved or set by LiteLLM; the shape it was sent in is still there.
         view = RequestView.from_body(kind, data)
         caller = read_caller(policy, user, data)
@@ -101,16 +107,16 @@ class LiteLLMAdapter:
             repeatable=is_repeatable(data),
             question=self._cache.question(data, user, expected, facts),
         )
+        above = {t for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank}
+        pending.unaffordable = unaffordable(view, facts.prices, remaining_budget(user)) & above
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
-        for key in FALLBACKS:
-            data.pop(key, None)
         data["model"] = pending.record.model_group
         if pending.hit is not None:
             # Should the stored answer not be given after all, the best tier answers: no gate would judge a cheap one.
-            best = decision.served if caller.max_tier.rank < decision.served.rank else caller.max_tier
+            best = max({decision.served} | above - pending.unaffordable, key=lambda tier: tier.rank)
             data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
-        elif (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
+        elif (allowed := allowed_fallbacks(policy, caller, decision, pending.unaffordable)) is not None:
             data.update(dict.fromkeys(FALLBACKS, allowed))
         self._mark(data, token, pending.record)
         return data
@@ -159,9 +165,14 @@ class LiteLLMAdapter:
 
     def stream(self, data: Mapping[str, Any], user: Any, response: Any) -> AsyncGenerator[Any, None]:
         """The events to send to the client in place of those of a stream."""
-        return self._cache.stream(data, self._streams.stream(data, user, response))
+        events = self._cache.stream(data, self._streams.stream(data, user, response))
+        token = token_in(data)
+        record = self.runtime.under_way(token) if token is not None else None
+        if record is None or record.call_type != CallType.COMPLETION or client_wants_usage(data):
+            return events
+        return without_usage(events)
 
-    async def succeeded(self, kwargs: Mapping[str, Any], began: Any) -> None:
+    async def succeeded(self, kwargs: MutableMapping[str, Any], began: Any) -> None:
         """A request was answered (a stream: to its end, or to where the client left): complete its record.
 
         Also puts the finished record where LiteLLM's own loggers look for metadata.
@@ -193,12 +204,15 @@ class LiteLLMAdapter:
                 async with asyncio.timeout(_COMPLETED_S):
                     await pending.ended.wait()
 
-    def _ended(self, token: str, purpose: str | None, kwargs: Mapping[str, Any], began: Any) -> DecisionRecord | None:
+    def _ended(
+        self, token: str, purpose: str | None, kwargs: MutableMapping[str, Any], began: Any
+    ) -> DecisionRecord | None:
         """Note what one call came to; the record, where it is complete with that."""
         payload = kwargs.get("standard_logging_object") or {}
         model_id, usage = payload.get("model_id"), usage_of(payload)
         tokens = tokens_of(usage)
         spent = paid(kwargs.get("response_cost"), usage, self._deployments.rates(model_id))
+        put_right(kwargs, payload, spent)
         # LiteLLM loses the usage of some stored answers on its way to us.
         elsewhere = self._desk.alternatives(usage, self._deployments.model_of(model_id)) or self._desk.of_hit(token)
         if purpose is not None:

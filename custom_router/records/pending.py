@@ -14,6 +14,7 @@ from cachetools import LRUCache
 from custom_router.classify.opinion import Opinion
 from custom_router.lifecycle import GateTicket, StoredAnswer
 from custom_router.records.record import DecisionRecord
+from custom_router.tiers import Tier
 
 MAX_AGE_SECONDS = 1_800.0
 MAX_PENDING = 100_000
@@ -37,6 +38,8 @@ class Pending:
     """The stored answer to give; None where a tier is asked."""
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     """Set when the record is complete."""
+    unaffordable: frozenset[Tier] = frozenset()
+    """Tiers that the caller may have, but has not the budget for: no fallback leads there."""
 
 
 class PendingRecords:

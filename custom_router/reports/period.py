@@ -29,7 +29,10 @@ def since(text: str, now: datetime) -> Period:
     Raises `ValueError`.
     """
     if (length := re.fullmatch(r"(\d{1,5})([mhdw])", text)) is not None:
-        return Period(now - timedelta(**{_UNITS[length[2]]: int(length[1])}), now)
+        try:
+            return Period(now - timedelta(**{_UNITS[length[2]]: int(length[1])}), now)
+        except OverflowError:
+            raise ValueError(f"{text!r} is neither a length nor a date since which there could be records") from None
     try:
         start = datetime.fromisoformat(text)
     except ValueError:
