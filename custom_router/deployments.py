@@ -111,19 +111,15 @@ def capabilities(deployments: list[Deployment], tiers: Tiers) -> dict[Tier, Capa
     return found
 
 
+def first_priced(deployments: list[Deployment], tiers: Tiers) -> dict[Tier, Deployment]:
+    """Each tier's first deployment with a price; a tier without one is left out."""
+    found = {tier: next((d for d in of_tier(deployments, tiers, tier) if d.price is not None), None) for tier in TIERS}
+    return {tier: deployment for tier, deployment in found.items() if deployment is not None}
+
+
 def tier_prices(deployments: list[Deployment], tiers: Tiers) -> dict[Tier, Price]:
-    """The price of each tier's first priced deployment; a tier without one is left out."""
-    found = {}
-    for tier in TIERS:
-        price = next((d.price for d in of_tier(deployments, tiers, tier) if d.price is not None), None)
-        if price is not None:
-            found[tier] = price
-    return found
-
-
-def frontier_price(deployments: list[Deployment], tiers: Tiers) -> Price | None:
-    """The price all-frontier traffic would have paid: the frontier's first priced deployment."""
-    return tier_prices(deployments, tiers).get(Tier.FRONTIER)
+    """The price a token of each tier's first priced deployment."""
+    return {tier: d.price for tier, d in first_priced(deployments, tiers).items() if d.price is not None}
 
 
 def tier_models(deployments: list[Deployment], tiers: Tiers) -> str:

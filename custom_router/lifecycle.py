@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from custom_router.confidence.base import Expectations
 from custom_router.decision import Decision
 from custom_router.policy import Caller, Policy
-from custom_router.records.cost import Price
 from custom_router.records.record import Tenant, TokenFields
 from custom_router.request import RequestView
 from custom_router.tiers import Tier
@@ -49,7 +49,7 @@ class StoredAnswer:
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How the client's own call ended. Durations in milliseconds, `cost` in dollars or None where LiteLLM knows no
-    price."""
+    price, `alternatives` the dollars for its tokens at each tier."""
 
     status: str
     served: Served | None = None
@@ -57,16 +57,18 @@ class Ending:
     tokens: TokenFields | None = None
     cost: float | None = None
     ttft_ms: float | None = None
-    frontier: Price | None = None
+    alternatives: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one of the gate's own calls came to: another `answer`, or only a `judgement`."""
+    """What one of the gate's own calls came to: another `answer`, or only a judgement. `alternatives` as in
+    `Ending`."""
 
     answer: bool
     cost: float | None = None
     tokens: TokenFields | None = None
+    alternatives: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -94,8 +96,8 @@ class GateTicket:
     """Dollars for the answers that took the first one's place, or were to."""
     structured: set[str] = field(default_factory=set)
     """Deployments that were asked to write a confidence beside their answer."""
-    delivered_tokens: TokenFields | None = None
-    """Tokens of the answer that was delivered, where that is not the first one."""
+    replacement: Bill | None = None
+    """What the answer that was delivered came to, where that is not the first one."""
 
     @property
     def done(self) -> bool:
@@ -107,6 +109,6 @@ class GateTicket:
         self.unbilled -= 1
         if bill.answer:
             self.escalation_cost += bill.cost or 0.0
-            self.delivered_tokens = bill.tokens or self.delivered_tokens
+            self.replacement = bill if bill.tokens is not None else self.replacement
         else:
             self.extra_cost += bill.cost or 0.0

@@ -23,7 +23,7 @@ from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
 from custom_router.question import NOT_LOOKED, Question
-from custom_router.records.cost import Price, cost_of
+from custom_router.records.cost import Price, cost_of, processor_cost
 from custom_router.records.finished import FinishedRecords
 from custom_router.records.late import LateRecords
 from custom_router.records.opened import open_record
@@ -171,16 +171,17 @@ class Runtime:
             _note_served(pending, ending.served)
         if pending.hit is not None and ending.status == "ok":
             ending = replace(ending, tokens=pending.hit.tokens, cost=0.0)
-        record.tokens = (ticket.delivered_tokens if ticket else None) or ending.tokens or TokenFields()
+        delivered = (ticket.replacement if ticket else None) or ending
+        record.tokens = delivered.tokens or TokenFields()
         # Where the answer that took its place broke, the first one is still to be paid for.
         billed = ending if ending.status == "ok" else ticket.ending if ticket else None
         if billed is not None:
             record.cost = cost_of(
                 billed.cost,
-                record.tokens,
-                billed.frontier,
+                delivered.alternatives,
                 escalation=ticket.escalation_cost if ticket else 0.0,
-                classifier=ticket.extra_cost if ticket else 0.0,
+                self_check=ticket.extra_cost if ticket else 0.0,
+                embedding=processor_cost(record.latency_ms, self.engine.policy.document.costs.cpu_usd_per_hour),
             )
         broke = ticket.broke if ticket else None
         record.outcome = OutcomeFields("error", broke) if broke else OutcomeFields(ending.status, ending.error)

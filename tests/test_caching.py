@@ -23,7 +23,6 @@ from custom_router.engine import RouterEngine
 from custom_router.lifecycle import Arrival, Ending, Served
 from custom_router.policy import Caller
 from custom_router.question import Question
-from custom_router.records.cost import Price
 from custom_router.records.pending import Pending
 from custom_router.records.record import DecisionRecord, Tenant, TokenFields
 from custom_router.records.sinks import MemorySink
@@ -77,7 +76,8 @@ class Desk:
 
     def end(self, token: str, status: str = "ok", **ending: Any) -> DecisionRecord:
         tokens = TokenFields(10, 20)
-        record = self.runtime.end(token, Ending(status, tokens=tokens, cost=0.5, frontier=Price(1.0, 1.0), **ending))
+        spent = {"cost": 0.5, "alternatives": {"frontier": 30.0}}
+        record = self.runtime.end(token, Ending(status, tokens=tokens, **spent, **ending))
         assert record is not None
         return record
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_router.deployments import Deployment, capabilities, frontier_price, of_tier, read_deployments
+from custom_router.deployments import Deployment, capabilities, first_priced, of_tier, read_deployments, tier_prices
 from custom_router.policy.schema import Tiers
 from custom_router.records.cost import Price
 from custom_router.tiers import Tier
@@ -131,5 +131,6 @@ def test_a_tier_can_do_what_all_of_its_deployments_can() -> None:
 def test_deployments_come_in_their_order_and_the_first_price_is_the_baseline() -> None:
     found = read(entry(order=2), entry(model="vllm/free", order=1), entry(group="s"))
     assert [d.model for d in of_tier(found, TIERS_, Tier.FRONTIER)] == ["vllm/free", "openai/big"]
-    assert frontier_price(found, TIERS_) == Price(1e-5, 3e-5)
-    assert frontier_price([], TIERS_) is None
+    assert [d.model for d in first_priced(found, TIERS_).values()] == ["openai/big", "openai/big"]
+    assert tier_prices(found, TIERS_)[Tier.FRONTIER] == Price(1e-5, 3e-5)
+    assert first_priced([], TIERS_) == {}

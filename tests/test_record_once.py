@@ -13,7 +13,6 @@ from custom_router.encoder.fake import FakeEncoder
 from custom_router.engine import RouterEngine
 from custom_router.lifecycle import Arrival, Bill, Ending
 from custom_router.policy import Caller
-from custom_router.records.cost import Price
 from custom_router.records.record import Tenant, TokenFields
 from custom_router.records.sinks import MemorySink
 from custom_router.request import RequestView
@@ -43,9 +42,9 @@ async def test_once_and_with_everything_in_it(tmp_path: Path, order: tuple[str, 
         pending.ticket.unbilled = 2
         events = {
             "ended": lambda: runtime.end(
-                token, Ending("ok", tokens=TokenFields(10, 5), cost=0.001, frontier=Price(1e-4, 1e-4))
+                token, Ending("ok", tokens=TokenFields(10, 5), cost=0.001, alternatives={"frontier": 15e-4})
             ),
-            "answer billed": lambda: runtime.billed(token, Bill(True, 0.01, TokenFields(10, 20))),
+            "answer billed": lambda: runtime.billed(token, Bill(True, 0.01, TokenFields(10, 20), {"frontier": 30e-4})),
             "check billed": lambda: runtime.billed(token, Bill(False, 0.0001, TokenFields(12, 1))),
             "closed": lambda: runtime.gate_closed(token),
         }

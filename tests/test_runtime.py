@@ -16,7 +16,6 @@ from custom_router.encoder.fake import FakeEncoder
 from custom_router.engine import RouterEngine
 from custom_router.lifecycle import Arrival, Ending, Served
 from custom_router.policy import Caller
-from custom_router.records.cost import Price
 from custom_router.records.pending import MAX_AGE_SECONDS, Pending
 from custom_router.records.record import Tenant, TokenFields
 from custom_router.records.sinks import JsonLinesSink, MemorySink
@@ -90,7 +89,7 @@ async def test_a_request_from_beginning_to_end(runtime: Runtime, sink: MemorySin
             tokens=TokenFields(1_000, 100),
             cost=0.001,
             ttft_ms=12.34567,
-            frontier=Price(1e-5, 1e-4),
+            alternatives={"simple": 0.001, "frontier": 0.02},
         ),
     )
     assert sink.records == [record]
@@ -135,7 +134,7 @@ async def test_tokens_are_unguessable_and_distinct(runtime: Runtime) -> None:
 
 async def test_an_error_ends_a_request_without_a_cost(runtime: Runtime, sink: MemorySink) -> None:
     token, _, _ = await begin(runtime)
-    runtime.end(token, Ending("error", error="RateLimitError", cost=3.0, frontier=Price(1.0, 1.0)))
+    runtime.end(token, Ending("error", error="RateLimitError", cost=3.0, alternatives={"frontier": 4.0}))
     (record,) = sink.records
     assert (record.outcome.status, record.outcome.error) == ("error", "RateLimitError")
     assert (record.cost.total, record.cost.saved) == (None, None)

@@ -17,6 +17,7 @@ def test_no_heavy_module_is_imported_to_serve() -> None:
         "adapter = next(iter(_connected.values()))\n"
         "adapter.runtime.engine.encoder.load_now()\n"
         "heavy = {'torch', 'sklearn', 'onnx', 'matplotlib', 'transformers', 'sentence_transformers', 'vllm'}\n"
+        "heavy |= {'duckdb'}\n"
         "print(len(_connected), sorted(heavy & set(sys.modules)))\n"
         "adapter.runtime.close()\n"
     )

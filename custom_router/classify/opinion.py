@@ -37,11 +37,12 @@ class Opinion:
     """One question put to the model. Filled when the answer comes, which may be after the decision.
 
     `ms` is how long the answer took, `failure` why there was none to decide with. `heard` is whether the answer came
-    while the decision waited.
+    while the decision waited. `usd` is its share of the server's price.
     """
 
     rating: Rating | None = None
     ms: float | None = None
     failure: Cause | None = None
     heard: bool = False
+    usd: float = 0.0
     task: asyncio.Task[None] | None = field(default=None, repr=False, compare=False)

@@ -11,6 +11,7 @@ from circuitbreaker import CircuitBreaker, CircuitBreakerError
 
 from custom_router import metrics
 from custom_router.causes import Cause
+from custom_router.classify.occupancy import Occupancy
 from custom_router.classify.opinion import Opinion
 from custom_router.classify.vllm_client import VllmClient
 from custom_router.classify.vllm_reply import UnusableReply
@@ -50,6 +51,7 @@ class VllmClassifier:
         )
         self._guarded = self._breaker(self._wait)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._occupancy = Occupancy()
         self._told = ""
         self.client.start()
 
@@ -104,6 +106,7 @@ class VllmClassifier:
 
     async def _answer(self, opinion: Opinion, view: RequestView, patient: bool) -> None:
         began = time.perf_counter()
+        mark = self._occupancy.enter(began)
         try:
             if patient:
                 await self.client.probed.wait()
@@ -127,6 +130,9 @@ class VllmClassifier:
         except Exception:
             logger.exception("vLLM classifier failed")
             opinion.failure = opinion.failure or Cause.VLLM_UNUSABLE
+        finally:
+            seconds = self._occupancy.leave(mark, time.perf_counter())
+            opinion.usd = seconds / 3600 * self.settings.usd_per_hour
 
     async def close(self) -> None:
         """Give up what is under way and close the connections."""

@@ -20,6 +20,7 @@ from custom_router.cli import (
     model,
     overrides,
     profiles,
+    report,
     route,
     schema,
     train,
@@ -51,6 +52,7 @@ app.command("gate")(gate.gate)
 app.command("fit-gate")(fit_gate.fit_gate)
 app.command("cache-match")(cache_match.cache_match)
 app.command("bill")(bill.bill)
+app.command("report")(report.report)
 app.command("fit-rating")(fit_rating.fit_rating)
 app.command("train")(train.train)
 app.command("matrix")(matrix.matrix)

@@ -12,12 +12,11 @@ from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
 from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap
+from custom_router.litellm_adapter.pricing import paid, tokens_of, usage_of
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
     attribute,
-    cost,
-    count,
     milliseconds,
     publish,
     read_caller,
@@ -32,7 +31,7 @@ from custom_router.litellm_adapter.stream_gate import StreamGate
 from custom_router.litellm_adapter.tickets import TicketDesk, response_model_id
 from custom_router.litellm_adapter.upstream import call_in
 from custom_router.policy import resolve_caller
-from custom_router.records.record import DecisionRecord, TokenFields
+from custom_router.records.record import DecisionRecord
 from custom_router.request import CallType, RequestView
 from custom_router.runtime import Runtime
 
@@ -53,7 +52,7 @@ class LiteLLMAdapter:
     def __init__(self, runtime: Runtime, deployments: DeploymentTable | None = None) -> None:
         self.runtime = runtime
         self._deployments = deployments or DeploymentTable()
-        desk = TicketDesk(runtime, self._deployments)
+        self._desk = desk = TicketDesk(runtime, self._deployments)
         self.signals = SignalRequests(desk)
         self.stored_answers = StoredAnswers(runtime.pending)
         self._responses = ResponseGate(desk)
@@ -166,20 +165,23 @@ class LiteLLMAdapter:
             return
         token, purpose = call
         payload = kwargs.get("standard_logging_object") or {}
-        tokens = TokenFields(count(payload.get("prompt_tokens")), count(payload.get("completion_tokens")))
-        paid = cost(kwargs.get("response_cost"), tokens, self._deployments.by_id(payload.get("model_id")))
+        model_id, usage = payload.get("model_id"), usage_of(payload)
+        tokens = tokens_of(usage)
+        spent = paid(kwargs.get("response_cost"), usage, self._deployments.rates(model_id))
+        # LiteLLM loses the usage of some stored answers on its way to us.
+        elsewhere = self._desk.alternatives(usage, self._deployments.model_of(model_id)) or self._desk.of_hit(token)
         if purpose is not None:
-            record = self.runtime.billed(token, Bill(purpose == "answer", paid, tokens))
+            record = self.runtime.billed(token, Bill(purpose == "answer", spent, tokens, elsewhere))
         else:
             record = self.runtime.end(
                 token,
                 Ending(
                     status="ok",
-                    served=self._served(payload.get("model_id"), payload.get("model_group")),
+                    served=self._served(model_id, payload.get("model_group")),
                     tokens=tokens,
-                    cost=paid,
+                    cost=spent,
                     ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
-                    frontier=self._tier_facts().frontier_price,
+                    alternatives=elsewhere,
                 ),
             )
         # Each of the calls behind a request is logged by itself; the last one carries the finished record, the others

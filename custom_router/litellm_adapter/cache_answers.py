@@ -94,4 +94,4 @@ class CacheAnswers:
         finally:
             if not finished:
                 # The client has left. LiteLLM does not always report that, and everything about a hit is known.
-                self._desk.runtime.end(token, Ending("ok", cost=0.0, frontier=self._desk.frontier_price()))
+                self._desk.runtime.end(token, Ending("ok", cost=0.0, alternatives=self._desk.of_hit(token)))

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import litellm
+from litellm.types.utils import Usage
 
 from custom_router.decision import NO_LIMITS, Capability
 from custom_router.deployments import (
     Deployment,
     cache_group,
     capabilities,
-    frontier_price,
+    first_priced,
     read_deployments,
     tier_models,
     tier_prices,
 )
+from custom_router.litellm_adapter.pricing import Rates, alternatives, read_rates
 from custom_router.policy import Finding, Policy, PolicyError
 from custom_router.policy.schema import Tiers
 from custom_router.records.cost import Price
@@ -41,12 +43,12 @@ def model_facts(model: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class TierFacts:
-    """What each tier's deployments can all take, the price of each tier's first one, and the frontier's if known; the
-    models behind the tiers; the group that serves stored answers, if there is one."""
+    """What each tier's deployments can all take; the price of each tier's first one, a token and in full; the models
+    behind the tiers; the group that serves stored answers, if there is one."""
 
     capabilities: Mapping[Tier, Capability]
-    frontier_price: Price | None
     prices: Mapping[Tier, Price] = field(default_factory=dict)
+    rates: Mapping[Tier, Rates] = field(default_factory=dict)
     models: str = ""
     cache_group: str | None = None
 
@@ -58,6 +60,7 @@ class DeploymentTable:
         self._read_at = float("-inf")
         self._list: list[Deployment] = []
         self._by_id: dict[str, Deployment] = {}
+        self._rates: dict[str, Rates] = {}
         self._facts: tuple[Tiers, TierFacts] | None = None
         self._logprobs: dict[str, frozenset[str]] = {}
 
@@ -69,6 +72,7 @@ class DeploymentTable:
             if llm_router is not None:
                 self._list = read_deployments(llm_router.model_list, model_facts)
                 self._by_id = {d.id: d for d in self._list if d.id}
+                self._rates = read_rates(llm_router.model_list, self._by_id)
                 self._facts = None
                 self._read_at = time.monotonic()
         return self._list
@@ -94,14 +98,14 @@ class DeploymentTable:
         """What the tiers of a policy can take and cost; worked out once for each policy and reading."""
         known = self.all()
         if not known:
-            return TierFacts(NO_LIMITS, None)
+            return TierFacts(NO_LIMITS)
         if self._facts is None or self._facts[0] is not tiers:
             self._facts = (
                 tiers,
                 TierFacts(
                     capabilities(known, tiers),
-                    frontier_price(known, tiers),
                     tier_prices(known, tiers),
+                    {t: self._rates[d.id] for t, d in first_priced(known, tiers).items() if d.id in self._rates},
                     tier_models(known, tiers),
                     cache_group(known),
                 ),
@@ -112,6 +116,15 @@ class DeploymentTable:
         """The deployment that LiteLLM names by this id."""
         self.all()
         return self._by_id.get(model_id) if isinstance(model_id, str) else None
+
+    def rates(self, model_id: object) -> Rates | None:
+        """The prices of the deployment that LiteLLM names by this id."""
+        self.all()
+        return self._rates.get(model_id) if isinstance(model_id, str) else None
+
+    def alternatives(self, tiers: Tiers, usage: Usage, model: str | None = None) -> dict[str, float]:
+        """Dollars for tokens of an answer of `model` at each tier's first deployment, by tier."""
+        return alternatives(self.tier_facts(tiers).rates, usage, model)
 
     def model_of(self, model_id: object) -> str | None:
         """The model of a deployment; None for one that is not known."""

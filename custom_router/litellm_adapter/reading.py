@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from custom_router.decision import Decision
-from custom_router.deployments import Deployment
 from custom_router.litellm_adapter.budgets import share_left
 from custom_router.policy import Caller, resolve_caller
 from custom_router.policy.schema import PolicyDocument
-from custom_router.records.record import Tenant, TokenFields
+from custom_router.records.record import Tenant
 from custom_router.tiers import TIERS, Tier
 
 TOKEN = "tier_router_request"  # noqa: S105 - a metadata key
@@ -88,19 +87,6 @@ def text_or_none(value: object) -> str | None:
 
 def count(value: object) -> int:
     return value if isinstance(value, int) and value > 0 else 0
-
-
-def cost(billed: object, tokens: TokenFields, deployment: Deployment | None) -> float | None:
-    """What LiteLLM billed; where it billed nothing, the deployment's price. None: nothing is known.
-
-    LiteLLM 1.106 loses the usage of streamed /v1/completions, and after any /v1/completions request to a
-    deployment with its own prices it bills later /v1/responses and /v1/messages requests to it at nothing.
-    """
-    if isinstance(billed, int | float) and billed > 0:
-        return float(billed)
-    if tokens.input + tokens.output == 0 or deployment is None or deployment.price is None:
-        return None
-    return deployment.price.of(tokens)
 
 
 def milliseconds(began: Any, ended: Any) -> float | None:

@@ -109,7 +109,7 @@ class StreamGate:
             self._desk.note_delivered(pending, delivered)
             if broken is not None:
                 # LiteLLM reports no end for a stream that broke while held, and bills nothing for it.
-                self._desk.runtime.end(token, Ending("ok", cost=0.0, frontier=self._desk.frontier_price()))
+                self._desk.runtime.end(token, Ending("ok", cost=0.0))
         chosen: HeldStream = delivered.payload
         return chosen
 
@@ -153,7 +153,7 @@ class StreamGate:
             with suppress(Exception):
                 billed = await bill_partial(stream.stream)
             if not billed and stream is first:
-                self._desk.runtime.end(token, Ending("ok", cost=None, frontier=self._desk.frontier_price()))
+                self._desk.runtime.end(token, Ending("ok"))
             elif not billed:
                 self._desk.runtime.billed(token, Bill(answer=True))
         else:
@@ -169,7 +169,7 @@ class StreamGate:
     def _end_unbilled(self, token: str) -> None:
         pending = self._desk.runtime.pending.get(token)
         if pending is not None and pending.ticket is not None and pending.ticket.ending is None:
-            self._desk.runtime.end(token, Ending("ok", cost=None, frontier=self._desk.frontier_price()))
+            self._desk.runtime.end(token, Ending("ok"))
 
     def without_verdict(self, token: str, response: Any, headers: dict[str, str] | None) -> dict[str, str] | None:
         """Headers to send before a held stream's verdict is known: none where they can follow with the first event."""

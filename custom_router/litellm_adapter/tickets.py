@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from litellm.types.utils import Usage
+
 from custom_router.confidence.base import Answer
 from custom_router.confidence.structured import StructuredInvalid, unwrap
 from custom_router.deployments import Deployment
@@ -16,9 +18,9 @@ from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
 from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.deployments import DeploymentTable
+from custom_router.litellm_adapter.pricing import plain_usage
 from custom_router.litellm_adapter.reading import token_in
 from custom_router.litellm_adapter.upstream import Accounted, ask_self, call_in
-from custom_router.records.cost import Price
 from custom_router.records.pending import Pending
 from custom_router.runtime import Runtime
 from custom_router.tiers import TIERS, Tier
@@ -120,8 +122,15 @@ class TicketDesk:
         facts = self.deployments.tier_facts(ticket.policy.document.tiers)
         return Surroundings(facts.prices, facts.capabilities, remaining_budget(user))
 
-    def frontier_price(self) -> Price | None:
-        return self.deployments.tier_facts(self.runtime.engine.policy.document.tiers).frontier_price
+    def alternatives(self, usage: Usage, model: str | None) -> dict[str, float]:
+        """Dollars for the tokens of an answer of `model` at each tier's first deployment, by tier."""
+        return self.deployments.alternatives(self.runtime.engine.policy.document.tiers, usage, model)
+
+    def of_hit(self, token: str) -> dict[str, float]:
+        """The same for the tokens of a request's stored answer; empty where it got none."""
+        pending = self.runtime.pending.get(token)
+        hit = pending.hit if pending is not None else None
+        return self.alternatives(plain_usage(hit.tokens), None) if hit is not None else {}
 
 
 def with_own_word(answer: Answer, probability: float | None) -> Answer:

@@ -59,6 +59,9 @@ class VllmPolicy(Section):
     """Whether it is asked for the intent too, in a second request beside the first. `labels` only."""
     on_failure: Literal["embedding", "up"] = "embedding"
     """When it is late or down: the embedding classifier's tier, or one tier above it."""
+    usd_per_hour: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """What the server costs an hour, charged to requests for the time that their questions keep it busy. Leave it 0
+    where it stands in `costs.fixed_usd_per_month`, or it counts twice."""
     calibration: RatingCalibration = RatingCalibration()
 
     @field_validator("url")

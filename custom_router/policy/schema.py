@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from custom_router.policy.cache import CachePolicy, CacheScope
 from custom_router.policy.classifier import ClassifierPolicy
+from custom_router.policy.costs import CostPolicy
 from custom_router.policy.gate import GatePolicy
 from custom_router.policy.intents import IntentPolicy, checked
 from custom_router.policy.section import Probability, Section
@@ -207,6 +208,7 @@ class PolicyDocument(Section):
     latency_budget_ms: LatencyBudget = LatencyBudget()
     callers: CallerLimits = CallerLimits()
     records: RecordPolicy = RecordPolicy()
+    costs: CostPolicy = CostPolicy()
 
     @field_validator("domains")
     @classmethod

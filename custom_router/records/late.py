@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from custom_router.records.cost import charge_vllm
 from custom_router.records.pending import Pending
 from custom_router.records.record import DecisionRecord
 from custom_router.records.scoring import vllm_fields
@@ -38,4 +39,5 @@ class LateRecords:
     def _finish(self, pending: Pending) -> None:
         if pending.opinion is not None:
             pending.record.scores.vllm = vllm_fields(pending.opinion)
+            charge_vllm(pending.record.cost, pending.opinion.usd)
         self._write(pending.record)

@@ -101,22 +101,33 @@ class ExperimentFields:
 
 @dataclass(slots=True)
 class TokenFields:
-    """Tokens as the provider counted them."""
+    """Tokens as the provider counted them. `cached_input` (read from the provider's prompt cache) and `cache_written`
+    (newly put there) are among `input`, `reasoning` is among `output`."""
 
     input: int = 0
     output: int = 0
+    cached_input: int = 0
+    cache_written: int = 0
+    reasoning: int = 0
 
 
 @dataclass(slots=True)
 class CostFields:
     """US dollars. `total` is everything: the `first_attempt`, the `escalation` that replaced it, and `classifier`, what
-    deciding and judging cost. `frontier_baseline` prices the delivered answer's tokens at the frontier's first
-    deployment; `saved` is that minus `total`. Null where a price is unknown."""
+    deciding and judging cost: `self_check`, the model's own second look at its answers, `vllm`, a share of the machine
+    that serves the vLLM classifier, and `embedding`, the proxy's own processor time.
+
+    `alternatives` prices the delivered answer's tokens at each tier's first deployment, `frontier_baseline` is the
+    frontier's of them and `saved` is that minus `total`. Null, or left out, where a price is unknown."""
 
     total: float | None = None
     first_attempt: float | None = None
     escalation: float = 0.0
     classifier: float = 0.0
+    self_check: float = 0.0
+    vllm: float = 0.0
+    embedding: float = 0.0
+    alternatives: dict[str, float] = field(default_factory=dict)
     frontier_baseline: float | None = None
     saved: float | None = None
 

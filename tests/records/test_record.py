@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_router.records.cost import Price, cost_of
+from custom_router.records.cost import charge_vllm, cost_of, processor_cost
 from custom_router.records.record import (
     TEXT_LIMIT,
     DecisionRecord,
@@ -129,28 +129,38 @@ print("done")
 
 # ---------------------------------------------------------------- cost
 
-tokens = st.builds(TokenFields, input=st.integers(0, 10**6), output=st.integers(0, 10**6))
-price = st.builds(Price, input=st.floats(0, 1e-3), output=st.floats(0, 1e-3))
+dollars = st.floats(0, 100)
 
 
-@given(st.floats(0, 100), tokens, price, st.floats(0, 1), st.floats(0, 1))
+@given(dollars, st.none() | dollars, dollars, dollars, dollars, dollars)
 def test_saved_is_the_baseline_less_everything_spent(
-    first: float, used: TokenFields, frontier: Price, classifier: float, escalation: float
+    first: float, frontier: float | None, escalation: float, checked: float, embedded: float, vllm: float
 ) -> None:
-    cost = cost_of(first, used, frontier, escalation=escalation, classifier=classifier)
-    assert (cost.first_attempt, cost.escalation, cost.classifier) == (first, escalation, classifier)
-    assert cost.total == pytest.approx(first + escalation + classifier)
-    if used.input + used.output:
-        assert cost.frontier_baseline == pytest.approx(used.input * frontier.input + used.output * frontier.output)
-        assert cost.saved == pytest.approx((cost.frontier_baseline or 0.0) - first - escalation - classifier)
+    elsewhere = {"simple": 0.1} if frontier is None else {"simple": 0.1, "frontier": frontier}
+    cost = cost_of(first, elsewhere, escalation=escalation, self_check=checked, embedding=embedded)
+    charge_vllm(cost, vllm)
+    assert (cost.first_attempt, cost.escalation, cost.self_check) == (first, escalation, checked)
+    assert cost.classifier == pytest.approx(checked + embedded + vllm)
+    assert cost.total == pytest.approx(first + escalation + cost.classifier)
+    assert cost.alternatives == elsewhere
+    assert cost.frontier_baseline == frontier
+    if frontier is None:
+        assert cost.saved is None
+    else:
+        assert cost.saved == pytest.approx(frontier - first - escalation - checked - embedded - vllm, abs=1e-9)
 
 
-@given(tokens)
-def test_an_unknown_price_is_unknown_not_free(used: TokenFields) -> None:
-    assert cost_of(1.0, used, None).saved is None
-    unbilled = cost_of(None, used, Price(1e-6, 1e-6))
-    assert (unbilled.total, unbilled.saved) == (None, None)
+def test_an_unknown_price_is_unknown_not_free() -> None:
+    unbilled = cost_of(None, {"frontier": 1.0})
+    charge_vllm(unbilled, 0.5)
+    assert (unbilled.total, unbilled.saved, unbilled.vllm, unbilled.classifier) == (None, None, 0.5, 0.5)
 
 
 def test_a_request_without_tokens_claims_no_saving() -> None:
-    assert not cost_of(0.0, TokenFields(), Price(1.0, 1.0)).saved
+    assert cost_of(0.0, {}).saved is None
+
+
+def test_the_processor_is_paid_for_the_time_that_deciding_took() -> None:
+    assert processor_cost({"overhead": 36.0, "vllm": 26.0}, 0.36) == pytest.approx(1e-6)
+    assert processor_cost({"overhead": 5.0, "vllm": 26.0}, 0.36) == 0.0
+    assert processor_cost({}, 0.36) == 0.0

@@ -1,0 +1,97 @@
+"""Which files hold the records of a span of time: a folder's, a pattern's, or a bucket's."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, field
+from datetime import datetime
+from glob import glob, has_magic
+from pathlib import Path
+
+import orjson
+
+from custom_router.reports.period import Period
+
+ENDINGS = (".jsonl", ".jsonl.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Files to read, as DuckDB names them, and the feedback beside them.
+
+    `first` is the earliest time at the beginning of a file, those that are passed over because nothing was written
+    to them in the span included; unknown in a bucket. `torn` counts files whose last line was cut off when a process
+    was killed or a disk was full.
+    """
+
+    files: list[str]
+    feedback: list[str] = field(default_factory=list)
+    first: datetime | None = None
+    torn: int = 0
+
+
+def is_remote(records: str) -> bool:
+    """Whether records are named by an address such as `s3://bucket/prefix/*.jsonl`."""
+    return "://" in records
+
+
+def find_local(records: str, period: Period) -> Source:
+    """The files of a folder, a file or a pattern that may hold records of the period. Raises `OSError`."""
+    paths = _paths(records)
+    first: datetime | None = None
+    files, torn = [], 0
+    for path in paths:
+        begun = _begun(path)
+        first = begun if first is None or (begun is not None and begun < first) else first
+        # A record is written after it was made, so an older file holds none.
+        if path.stat().st_mtime >= period.start.timestamp():
+            files.append(str(path))
+            torn += _ends_torn(path)
+    folders = sorted({path.parent / "feedback" for path in paths})
+    feedback = [str(path) for folder in folders if folder.is_dir() for path in _inside(folder)]
+    return Source(files, feedback, first, torn)
+
+
+def remote_patterns(records: str) -> tuple[str, str]:
+    """The pattern of the records in a bucket, and that of their feedback. An address that ends in `/` is a folder."""
+    pattern = f"{records}*.jsonl" if records.endswith("/") else records
+    return pattern, f"{pattern.rpartition('/')[0]}/feedback/*.jsonl"
+
+
+def segment_time(line: bytes) -> datetime | None:
+    """When the record of a line was made; None where it is no record."""
+    try:
+        moment = datetime.fromisoformat(orjson.loads(line)["time"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _paths(records: str) -> list[Path]:
+    given = Path(records)
+    if has_magic(records) and not given.exists():
+        found = [Path(name) for name in sorted(glob(records, recursive=True))]
+        if not found:
+            raise FileNotFoundError(2, "No file matches the pattern", records)
+        return [path for path in found if path.is_file()]
+    # A folder that is not there would otherwise be a clean bill.
+    return [given] if given.is_file() else _inside(given)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name.endswith(ENDINGS) and path.is_file())
+
+
+def _begun(path: Path) -> datetime | None:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+        return next((moment for _, line in zip(range(20), lines, strict=False) if (moment := segment_time(line))), None)
+
+
+def _ends_torn(path: Path) -> bool:
+    if path.suffix == ".gz":
+        return False
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 2**20))  # far longer than any record
+        line = file.read().rpartition(b"\n")[2]
+    return bool(line.strip()) and segment_time(line) is None
