@@ -14,7 +14,7 @@ from custom_router.cli.policy_file import PolicyOption, open_engine, open_policy
 from custom_router.cli.terminal import fail, os_reason, paint, say
 
 if TYPE_CHECKING:
-    from custom_router.cli.explanation import Explanation
+    from custom_router.receipts.explanation import Explanation
 
 
 def explain(
@@ -53,7 +53,7 @@ def explain(
 
 
 def _prompt(text: str, policy: Path | None) -> Explanation:
-    from custom_router.cli.explanation import explain_decision
+    from custom_router.receipts.explanation import explain_decision
     from custom_router.request import RequestView
 
     engine = open_engine(policy)
@@ -66,7 +66,7 @@ def _prompt(text: str, policy: Path | None) -> Explanation:
 
 
 def _past(request: str, given: Path | None, records: Path | None) -> Explanation:
-    from custom_router.cli.explanation import explain_record
+    from custom_router.receipts.explanation import explain_record
     from custom_router.records.find import find_in, segments_newest_first
 
     policy = open_policy(given)

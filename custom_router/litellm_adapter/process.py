@@ -10,9 +10,13 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from custom_router.cache_routes import FEEDBACK, build_cache_routes
+from custom_router.api.mount import FOR_ANY_KEY, build_api
+from custom_router.api.visitor import Guards, Visitor
+from custom_router.cache.key import CacheTenant
+from custom_router.cache_routes import build_cache_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
+from custom_router.litellm_adapter.reading import attribute, read_caller, text_or_none
 from custom_router.routes import build_routes
 from custom_router.runtime import Runtime
 
@@ -61,11 +65,33 @@ def _mount_routes(runtime: Runtime) -> None:
             raise HTTPException(403, "this route needs a virtual key")
         return str(user.token)
 
-    # LiteLLM lets a virtual key into no route that it does not know; this one looks for itself whose request is whose.
-    if FEEDBACK not in LiteLLMRoutes.self_managed_routes.value:
-        LiteLLMRoutes.self_managed_routes.value.append(FEEDBACK)
+    async def visitor(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> Visitor:  # noqa: B008
+        admin = user.user_role in (LitellmUserRoles.PROXY_ADMIN, LitellmUserRoles.PROXY_ADMIN_VIEW_ONLY)
+        if not admin and not user.token:
+            raise HTTPException(403, "this route needs a virtual key")
+        return Visitor(
+            admin=admin,
+            may_change=user.user_role == LitellmUserRoles.PROXY_ADMIN,
+            tenant=CacheTenant(
+                key=text_or_none(attribute(user, "token")) or text_or_none(attribute(user, "api_key")),
+                team=text_or_none(user.team_id),
+                org=text_or_none(attribute(user, "org_id")),
+            ),
+            key_alias=text_or_none(user.key_alias),
+            caller=lambda policy: read_caller(policy, user, {}),
+        )
+
+    async def admin_visitor(who: Visitor = Depends(visitor)) -> Visitor:  # noqa: B008
+        if not who.admin:
+            raise HTTPException(403, "this route needs the proxy's admin key")
+        return who
+
+    # LiteLLM lets a virtual key into no route that it does not know; these look for themselves whose is whose.
+    known = LiteLLMRoutes.self_managed_routes.value
+    known.extend(route for route in FOR_ANY_KEY if route not in known)
     app.include_router(build_routes(runtime, admin_only))
     app.include_router(build_cache_routes(runtime, admin_only, may_change, caller_key))
+    app.include_router(build_api(runtime, Guards(visitor, admin_visitor)))
 
 
 def _close(runtime: Runtime) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from custom_router.causes import MEANING, Cause
 from custom_router.classify.base import Scores
-from custom_router.cli.explanation import Alternative, Explanation, explain_decision, explain_record
 from custom_router.decide import decide
 from custom_router.decision import Circumstances
 from custom_router.domains.base import DomainMatch
 from custom_router.policy import Caller, Policy
+from custom_router.receipts.explanation import Alternative, Explanation, explain_decision, explain_record
 from custom_router.records.record import DecisionRecord, DomainFields, ScoreFields, Tenant
 from custom_router.request import RequestView
 from custom_router.tiers import Tier

@@ -120,9 +120,7 @@ def explain_record(record: Mapping[str, Any], policy: Policy) -> Explanation:
     same = version == policy.version
     remarks = [f"{name}: {text}" for name, text in _circumstances(record)]
     if not same:
-        remarks.append(
-            f"decided with policy {version}; {policy.source} is now {policy.version}: no thresholds compared"
-        )
+        remarks.append(f"decided with policy {version}, and {policy.version} is in force now: no thresholds compared")
     served = str(record.get("tier"))
     return Explanation(
         tier=str(record.get("decided_tier") or served),

@@ -1,0 +1,64 @@
+"""The decision records of this host as the routes read them: memory first, then the segments on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+from custom_router.receipts.following import Follower
+from custom_router.receipts.listing import Page, Wanted, newest
+from custom_router.records.find import find_in, segments_newest_first
+from custom_router.records.sinks import JsonLinesSink
+from custom_router.runtime import Runtime
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+"""What a request id, ours or LiteLLM's, may look like."""
+_SEARCHED_BYTES = 256 * 2**20
+"""Of the segments, newest first, that one id is looked for in."""
+
+
+class Archive:
+    """Reads one folder of records, one reading at a time: asking is free, and the disk is everybody's."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.follower = Follower(self.directory)
+        self._reading = asyncio.Lock()
+
+    @property
+    def directory(self) -> Path:
+        """Where this process writes its records."""
+        sink = self._runtime.sink
+        if isinstance(sink, JsonLinesSink):
+            return sink.directory
+        return Path(self._runtime.engine.policy.document.records.directory)
+
+    async def page(self, wanted: Wanted, limit: int, cursor: str | None, since_id: str | None) -> Page:
+        """See `listing.newest`. Raises `ValueError` for a forged cursor, `OSError`."""
+        async with self._reading:
+            return await asyncio.to_thread(newest, self.directory, wanted, limit, cursor=cursor, until_id=since_id)
+
+    async def find(self, request: str) -> dict[str, Any] | None:
+        """The record of a request id or a LiteLLM call id; None where there is none. Raises `OSError`."""
+        if REQUEST_ID.fullmatch(request) is None:
+            return None
+        if (known := self._runtime.finished.recent.get(request)) is not None:
+            return known.as_dict()
+        async with self._reading:
+            return await asyncio.to_thread(_on_disk, self.directory, request)
+
+
+def _on_disk(directory: Path, request: str) -> dict[str, Any] | None:
+    read = 0
+    for segment in segments_newest_first(directory):
+        if read > _SEARCHED_BYTES:
+            break
+        try:
+            read += segment.stat().st_size
+            if (found := find_in(segment, request)) is not None:
+                return found
+        except FileNotFoundError:  # an old segment, deleted meanwhile
+            continue
+    return None
