@@ -14,6 +14,7 @@ from custom_router.api.mount import FOR_ANY_KEY, build_api
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
 from custom_router.cache_routes import build_cache_routes
+from custom_router.console.routes import build_console_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.reading import attribute, read_caller, text_or_none
@@ -92,6 +93,7 @@ def _mount_routes(runtime: Runtime) -> None:
     app.include_router(build_routes(runtime, admin_only))
     app.include_router(build_cache_routes(runtime, admin_only, may_change, caller_key))
     app.include_router(build_api(runtime, Guards(visitor, admin_visitor)))
+    app.include_router(build_console_routes())
 
 
 def _close(runtime: Runtime) -> None:
