@@ -110,19 +110,26 @@ class Caching:
         except Exception:
             logger.exception("the cache failed; the request goes on without it")
             looked = Looked(Lookup(Status.BYPASS, causes=(Cause.CACHE_ERROR,)))
-        looked = replace(looked, elapsed_s=time.perf_counter() - began)
-        found = looked.lookup
-        metrics.CACHE_REQUESTS.labels(found.status.value, found.kind.value if found.kind else "none").inc()
-        if found.guard is not None:
-            metrics.CACHE_REFUSALS.labels(found.guard).inc()
-        for cause in found.causes:
-            metrics.STAGE_FAILURES.labels(cause.value).inc()
-        if not found.waited:
-            metrics.CACHE_LOOKUP.observe(looked.elapsed_s or 0.0)
-        return looked
+        return replace(looked, elapsed_s=time.perf_counter() - began)
+
+    async def peek(
+        self, view: RequestView, caller: Caller, decision: Decision, policy: Policy, question: Question
+    ) -> Lookup:
+        """What looking would find now. Nothing is counted, nobody waits, and no answer is expected. Never raises."""
+        try:
+            return (await self._look(view, caller, decision, policy, question, rehearsal=True)).lookup
+        except Exception:
+            logger.exception("the cache failed; nobody was waiting for it")
+            return Lookup(Status.BYPASS, causes=(Cause.CACHE_ERROR,))
 
     async def _look(
-        self, view: RequestView, caller: Caller, decision: Decision, policy: Policy, question: Question
+        self,
+        view: RequestView,
+        caller: Caller,
+        decision: Decision,
+        policy: Policy,
+        question: Question,
+        rehearsal: bool = False,
     ) -> Looked:
         reason = kept_away(view, question.body, caller, decision, group=question.group)
         if reason is not None or question.group is None:
@@ -132,7 +139,7 @@ class Caching:
             return Looked(Lookup(Status.BYPASS, guard=request.refused))
         if caller.header_cache == "refresh":
             return Looked(Lookup(Status.BYPASS, guard=Ineligible.ASKED_REFRESH), question, request=request)
-        found = await cache.lookup(request)
+        found = await (cache.peek(request) if rehearsal else cache.lookup(request))
         if found.entry is not None:
             refusal = unfit(found.entry.answer.tier, caller, decision)
             if refusal is None:
@@ -233,8 +240,6 @@ class Caching:
             logger.exception("the cache could not keep an answer")
             refusal = Cause.CACHE_ERROR
         metrics.CACHE_STORED.labels(refusal.value if refusal is not None else "stored").inc()
-        if isinstance(refusal, Cause):
-            metrics.STAGE_FAILURES.labels(refusal.value).inc()
 
     def _forget(self, token: str) -> None:
         kept = self._under_way.pop(token, None)

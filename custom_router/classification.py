@@ -42,6 +42,11 @@ class Classification:
         """Read with these models from now on. Any thread."""
         self._models = models
 
+    @property
+    def models(self) -> Models | None:
+        """What requests are read with; None until it has been loaded."""
+        return self._models
+
     def warm(self, policy: Policy) -> None:
         """Load a new policy's head here, in the caller's thread, if the models are there, and have the serving loop
         turn to its vLLM server. Raises `HeadRefused`."""
@@ -60,11 +65,12 @@ class Classification:
         tenant: str,
         patient: bool,
         timer: StageTimer,
+        rehearsal: bool = False,
     ) -> Reading:
         """Scores, and the domain model's word where the screen cannot do without it.
 
-        `asked` is the threshold of each domain that the model may name. `patient` waits for every stage. Never raises:
-        a failure is in the reading.
+        `asked` is the threshold of each domain that the model may name. `patient` waits for every stage. What is read
+        in a `rehearsal` is neither remembered nor counted. Never raises: a failure is in the reading.
         """
         try:
             if not needs_models(policy):
@@ -75,20 +81,21 @@ class Classification:
                 raise EncodingFailed(Cause.ENCODER_UNAVAILABLE)
             cache = self._cache_for(policy, models)
             key = reading_key(view, asked, tenant)
-            if (known := cache.get(key)) is not None:
+            if not rehearsal and (known := cache.get(key)) is not None:
                 timer.lap("classify")
                 return replace(known, cached=True)
-            reading = await self._read(view, asked, policy, models, patient, timer)
-            cache.put(key, reading)
+            reading = await self._read(view, asked, policy, models, patient, timer, rehearsal)
+            if not rehearsal:
+                cache.put(key, reading)
             return reading
         except EncodingFailed as failure:
             timer.lap("encoder" if "classify" in timer.laps else "classify")
-            return _failed(failure.cause)
+            return Reading(failure=failure.cause)
         except Exception:
             # A defect in a classifier must not fail the request; it goes up with a cause and leaves a trace.
             logger.exception("classifier failed")
             timer.lap("classify")
-            return _failed(Cause.CLASSIFIER_ERROR)
+            return Reading(failure=Cause.CLASSIFIER_ERROR)
 
     async def _read(
         self,
@@ -98,6 +105,7 @@ class Classification:
         models: Models,
         patient: bool,
         timer: StageTimer,
+        rehearsal: bool,
     ) -> Reading:
         budget = policy.document.latency_budget_ms
         text = models.static.read(view.bounded)
@@ -110,7 +118,8 @@ class Classification:
         domains = None
         if asked:
             reachable = models.screen.could_match(text.embeddings, head.ood(view, text.vector, own), asked)
-            metrics.DOMAIN_SCREEN.labels("encoded" if reachable else "skipped").inc()
+            if not rehearsal:
+                metrics.DOMAIN_SCREEN.labels("encoded" if reachable else "skipped").inc()
             if reachable:
                 timer.lap("classify")
                 vector = await self._encoder.encode(view.bounded, None if patient else budget.encoder / 1000)
@@ -123,8 +132,6 @@ class Classification:
         scores = own
         if opinion.heard and opinion.rating is not None:
             scores = combined(own, opinion.rating, policy.document, vllm.version)
-        else:
-            metrics.STAGE_FAILURES.labels(unheard(opinion).value).inc()
         return Reading(scores, own, domains, opinion)
 
     def _cache_for(self, policy: Policy, models: Models) -> ScoreCache:
@@ -159,6 +166,12 @@ class Classification:
         elif self._vllm is not None:
             _close(self._vllm)
             self._vllm = None
+
+    def head_metadata(self, policy: Policy) -> Mapping[str, Any] | None:
+        """What the artifact of the policy's head says of itself; None while it is not loaded, and without a head."""
+        if self._models is None or not policy.document.classifier.needs_head:
+            return None
+        return self._models.heads.of(policy).metadata
 
     def vllm_health(self, policy: Policy) -> dict[str, Any]:
         """State of the vLLM classifier for `/router/health`."""
@@ -196,8 +209,3 @@ def _control(policy: Policy, view: RequestView) -> Scores:
     settings = policy.document.classifier
     control = ConstantClassifier(settings.constant) if settings.kind == "constant" else RandomClassifier()
     return control.score(view, None)
-
-
-def _failed(cause: Cause) -> Reading:
-    metrics.STAGE_FAILURES.labels(cause.value).inc()
-    return Reading(failure=cause)

@@ -11,6 +11,7 @@ from custom_router.classify.opinion import Opinion
 from custom_router.domains.base import DomainMatch
 from custom_router.policy.cache import CacheScope
 from custom_router.policy.schema import Mode
+from custom_router.request import RequestView
 from custom_router.tiers import TIERS, Tier
 
 
@@ -63,6 +64,20 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a decision was made of, so that it can be made again under another policy.
+
+    `view` is the request with the signals of the turn it continues, `judged` the one whose text was read, `searched`
+    what the rules looked at, `around` the circumstances, the domain found among them.
+    """
+
+    view: RequestView
+    judged: RequestView
+    searched: str
+    around: Circumstances
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome for one request.
 
@@ -94,3 +109,5 @@ class Decision:
     """How the scores came about; None where nothing was classified."""
     turn: bytes = b""
     """`conversations.turn_key` of what was asked: the tier that answers it in the end is remembered under it."""
+    basis: Basis | None = None
+    """What it was made of; None with the router off."""

@@ -15,7 +15,7 @@ from custom_router.classification import Classification, needs_models, unheard
 from custom_router.classify.heads import accept as accept_head
 from custom_router.conversations import Conversations, turn_key
 from custom_router.decide import decide
-from custom_router.decision import NO_LIMITS, Capability, Circumstances, Decision, Reading
+from custom_router.decision import NO_LIMITS, Basis, Capability, Circumstances, Decision, Reading
 from custom_router.domains.base import DomainMatch
 from custom_router.domains.model import DomainModel
 from custom_router.domains.recognise import (
@@ -84,6 +84,11 @@ class RouterEngine:
         return self._current.policy
 
     @property
+    def rules(self) -> Mapping[str, DomainRules]:
+        """The compiled rules of the policy in force, by domain."""
+        return self._current.rules
+
+    @property
     def _current(self) -> _Installed:
         assert self._installed is not None  # set by the watcher's constructor
         return self._installed
@@ -108,12 +113,14 @@ class RouterEngine:
         capabilities: Mapping[Tier, Capability] = NO_LIMITS,
         hopeless: frozenset[Tier] = frozenset(),
         patient: bool = False,
+        rehearsal: bool = False,
     ) -> Decision:
         """Decide one request within the latency budget.
 
         `hopeless` are tiers that the gate's recent verdicts say are not worth trying.
 
         `patient` waits for every stage however long it takes, and runs even those that cannot change the tier.
+        `rehearsal` decides what nobody has sent: it is neither remembered nor counted.
 
         `tenant` separates conversations of different keys. Never raises for anything about the request.
         """
@@ -130,23 +137,32 @@ class RouterEngine:
             view = replace(view, signals=view.signals | standing.judged.signals)
         matches = named_by_caller(caller)
         rules_s = math.inf if patient else document.latency_budget_ms.rules / 1000
-        matches += matched_by_rules(installed.rules, document.domains, caller, view.searched, rules_s)
+        searched = view.searched
+        matches += matched_by_rules(installed.rules, document.domains, caller, searched, rules_s)
         timer.lap("rules")
         around = replace(around, domain=strictest(matches, document.domains, caller.max_tier))
         reading: Reading | None = None
         if patient or not _settled(view, caller, around, installed.policy):
             asked = asked_of_model(document.domains, caller)
             reading = await self.classification.read(
-                standing.judged, asked, installed.policy, tenant=tenant, patient=patient, timer=timer
+                standing.judged,
+                asked,
+                installed.policy,
+                tenant=tenant,
+                patient=patient,
+                timer=timer,
+                rehearsal=rehearsal,
             )
             around = _with_reading(around, reading, matches, caller, document)
         decision = decide(view, reading.scores if reading else None, caller, installed.policy, around)
-        # Not what shadow served: the default tier would then be every later turn's floor, and the record wrong.
-        self.conversations.reach(fingerprint, decision.tier)
         turn = turn_key(fingerprint, standing.judged.text)
-        self.conversations.settle(turn, decision.tier)
+        if not rehearsal:
+            # Not what shadow served: the default tier would then be every later turn's floor, and the record wrong.
+            self.conversations.reach(fingerprint, decision.tier)
+            self.conversations.settle(turn, decision.tier)
         timer.lap("decide")
-        return replace(decision, latency_ms=timer.laps, reading=reading, turn=turn)
+        basis = Basis(view, standing.judged, searched, around)
+        return replace(decision, latency_ms=timer.laps, reading=reading, turn=turn, basis=basis)
 
     async def decide_many(self, views: Iterable[RequestView], caller: Caller | None = None) -> list[Decision]:
         """Decide many requests in order, waiting for the models. Raises `EncoderUnavailable` if they cannot load."""

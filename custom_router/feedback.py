@@ -12,6 +12,7 @@ import orjson
 
 from custom_router.cache.base import Selector
 from custom_router.cache_control import CacheControl
+from custom_router.observed import observe_feedback
 from custom_router.records.find import find_in, segments_newest_first
 from custom_router.records.sinks import JsonLinesSink
 from custom_router.runtime import Runtime
@@ -66,6 +67,7 @@ class FeedbackDesk:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = FeedbackLine(request_id, now, record["tenant"]["key_hash"], score, entry_id, dropped)
         self._write(line)
+        observe_feedback(record, score)
         return line
 
     async def _record(self, request_id: str) -> dict[str, Any] | None:

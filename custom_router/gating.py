@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 from cachetools import LRUCache
 
-from custom_router import metrics
 from custom_router.causes import Cause
 from custom_router.confidence.assess import Assessment, Similarity, assess
 from custom_router.confidence.base import Answer, Failure, Opinion
@@ -128,18 +127,14 @@ class Gatekeeper:
         finally:
             held = (time.perf_counter() - began) * 1000
             record.gate.held_ms = round((record.gate.held_ms or 0.0) + held, 3)
-            metrics.GATE_HELD.observe(record.gate.held_ms / 1000)
 
     async def _walk(
         self, ticket: GateTicket, record: DecisionRecord, first: Attempt, upstream: Upstream, around: Surroundings
     ) -> Attempt:
-        held, judged = await self._judge(ticket, first, (), upstream)
+        held, judged = await self._judge(ticket, record, first, (), upstream)
         first = held
         verdict = self._verdict(ticket, first, judged)
         _tell(record, judged, verdict)
-        metrics.GATE_VERDICTS.labels(first.tier.value, verdict.value).inc()
-        if judged.confidence is not None:
-            metrics.GATE_CONFIDENCE.labels(first.tier.value).observe(judged.confidence)
         self.rates.observe(first.tier, verdict is Verdict.ESCALATE)
         earlier: tuple[Attempt, ...] = ()
         while verdict is Verdict.ESCALATE:
@@ -161,12 +156,11 @@ class Gatekeeper:
                 record.note(Cause.GATE_ESCALATION_FAILED)
                 break
             # Not always the tier that was asked: where that was out, one above it may have answered.
-            metrics.GATE_ESCALATIONS.labels(held.tier.value, higher.tier.value).inc()
             earlier, held = (*earlier, held), higher
             record.gate.escalated_to = higher.tier.value
             if last or higher.answer is None:
                 break
-            held, judged = await self._judge(ticket, higher, earlier, upstream)
+            held, judged = await self._judge(ticket, record, higher, earlier, upstream)
             verdict = self._verdict(ticket, higher, judged)
             _tell(record, judged, verdict)
         if held.broken is not None:
@@ -174,7 +168,12 @@ class Gatekeeper:
         return held
 
     async def _judge(
-        self, ticket: GateTicket, attempt: Attempt, earlier: tuple[Attempt, ...], upstream: Upstream
+        self,
+        ticket: GateTicket,
+        record: DecisionRecord,
+        attempt: Attempt,
+        earlier: tuple[Attempt, ...],
+        upstream: Upstream,
     ) -> tuple[Attempt, Assessment]:
         """The attempt, with what its model says of it where that was asked, and what is thought of it."""
         if attempt.answer is None:
@@ -201,7 +200,7 @@ class Gatekeeper:
         except Exception:
             # A defect in a signal must not fail a request that has been answered.
             logger.exception("the gate failed to judge an answer")
-            metrics.STAGE_FAILURES.labels(Cause.GATE_ERROR.value).inc()
+            record.note(Cause.GATE_ERROR)
             return attempt, Assessment()
 
     def _verdict(self, ticket: GateTicket, attempt: Attempt, judged: Assessment) -> Verdict:

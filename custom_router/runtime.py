@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from custom_router import metrics
 from custom_router.caching import Caching
 from custom_router.caller_problems import CallerProblems
 from custom_router.causes import Cause
@@ -32,6 +31,7 @@ from custom_router.records.record import CacheFields, DecisionRecord, OutcomeFie
 from custom_router.records.scoring import opinion_of
 from custom_router.records.sinks import JsonLinesSink, RecordSink
 from custom_router.request import RequestView
+from custom_router.state_gauges import StateGauges
 from custom_router.tiers import TIERS, Tier
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Runtime:
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
         self.caching = Caching(engine)
         self.caller_problems = CallerProblems()
+        self.gauges = StateGauges(self)
 
     @classmethod
     def serve(cls, policy_path: str | Path, accept: Callable[[Policy], None] = lambda policy: None) -> Runtime:
@@ -73,6 +74,7 @@ class Runtime:
         )
         runtime = cls(engine, sink, calibrations)
         engine.start()
+        runtime.gauges.start()
         return runtime
 
     async def begin(
@@ -106,7 +108,6 @@ class Runtime:
         except Exception:
             # Whatever is wrong with the router, the request goes on, dearer rather than not at all.
             logger.exception("decision failed; the default tier answers")
-            metrics.STAGE_FAILURES.labels(Cause.ENGINE_ERROR.value).inc()
             decision = undecided(policy, caller)
         looked = NOT_LOOKED
         if question is not None:
@@ -129,13 +130,6 @@ class Runtime:
         self.caching.expect(token, looked, view, caller, policy)
         for lost in self.pending.expired():
             self._late.put(lost)
-        metrics.OVERHEAD.observe(overhead_s)
-        metrics.DECISIONS.labels(
-            decision.tier.value,
-            decision.set_by.value,
-            decision.domain.name if decision.domain else "none",
-        ).inc()
-        metrics.INTENTS.labels(decision.intent or "none", decision.tier.value).inc()
         return token, pending, decision
 
     def headers(self, token: str, served: Served | None) -> dict[str, str] | None:
@@ -244,6 +238,7 @@ class Runtime:
 
     def close(self) -> None:
         """Stop the threads and put every record on disk, requests without an end included."""
+        self.gauges.close()
         self.engine.close()
         self.caching.close()
         for pending in self.pending.drain():

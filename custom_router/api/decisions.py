@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
-from custom_router.api.visitor import PRIVATE, Guards, Visitor
+from custom_router.api.answers import PRIVATE, api_routes, told
+from custom_router.api.visitor import Guards, Visitor
 from custom_router.receipts.archive import Archive
 from custom_router.receipts.explanation import explain_record
 from custom_router.receipts.filters import Filter
@@ -47,7 +48,7 @@ class Asked(Filter):
 
 def build_decision_routes(runtime: Runtime, guards: Guards) -> APIRouter:
     """Any key may ask; each sees its own team's records only, its own where it has no team, an admin all."""
-    routes = APIRouter(tags=["router"])
+    routes = api_routes()
     archive, seats, key = Archive(runtime), Seats(), Depends(guards.anyone)
 
     @routes.get(WHOAMI)
@@ -61,7 +62,7 @@ def build_decision_routes(runtime: Runtime, guards: Guards) -> APIRouter:
         }
 
     @routes.get(DECISIONS)
-    async def decisions(asked: Annotated[Asked, Query()], visitor: Visitor = key) -> dict[str, Any]:
+    async def decisions(asked: Annotated[Asked, Query()], visitor: Visitor = key) -> Response:
         """Records of all workers, newest first. `complete` is false where the search stopped for the time it took."""
         try:
             page = await archive.page(
@@ -71,7 +72,7 @@ def build_decision_routes(runtime: Runtime, guards: Guards) -> APIRouter:
             raise HTTPException(422, str(error)) from None
         except OSError as error:
             raise HTTPException(503, f"the records cannot be read: {error.strerror or error}") from error
-        return {"decisions": page.records, "next": page.next, "complete": page.complete}
+        return told({"decisions": page.records, "next": page.next, "complete": page.complete})
 
     @routes.get(STREAM)
     async def stream(asked: Annotated[Filter, Query()], visitor: Visitor = key) -> StreamingResponse:
@@ -83,7 +84,7 @@ def build_decision_routes(runtime: Runtime, guards: Guards) -> APIRouter:
         return _EventStream(_events(archive, visitor, asked), seat)
 
     @routes.get(RECEIPT)
-    async def receipt(request_id: str, visitor: Visitor = key) -> dict[str, Any]:
+    async def receipt(request_id: str, visitor: Visitor = key) -> Response:
         """One record and what it means. What is not there and what is somebody else's look the same."""
         try:
             record = await archive.find(request_id)
@@ -91,7 +92,7 @@ def build_decision_routes(runtime: Runtime, guards: Guards) -> APIRouter:
             raise HTTPException(503, f"the records cannot be read: {error.strerror or error}") from error
         if record is None or not visitor.sees(record):
             raise HTTPException(404, "no such request")
-        return {"record": record, "explanation": explain_record(record, runtime.engine.policy).as_dict()}
+        return told({"record": record, "explanation": explain_record(record, runtime.engine.policy).as_dict()})
 
     return routes
 

@@ -51,7 +51,3 @@ class Guards:
 
     anyone: Guard
     admin: Guard
-
-
-PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Headers of every answer."""

@@ -59,6 +59,12 @@ class SemanticCache:
         # Once only: where the answer could not be stored, those who waited would go upstream one after another.
         return replace(await self._look(request, found.vector), waited=True)
 
+    async def peek(self, request: CacheRequest) -> Lookup:
+        """What a lookup would find now. Who peeks is not under way for the question."""
+        if request.refused is not None:
+            return Lookup(Status.BYPASS, guard=request.refused.value)
+        return await self._look(request, None)
+
     async def _look(self, request: CacheRequest, vector: Vector | None) -> Lookup:
         try:
             entry = await self.store_.get(request.partition, request.entry_id)

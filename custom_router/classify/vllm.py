@@ -9,7 +9,6 @@ import time
 import httpx
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
 
-from custom_router import metrics
 from custom_router.causes import Cause
 from custom_router.classify.occupancy import Occupancy
 from custom_router.classify.opinion import Opinion
@@ -95,8 +94,6 @@ class VllmClassifier:
                 opinion.failure = Cause.VLLM_BREAKER_OPEN
             except _Unanswered as unanswered:
                 opinion.failure = unanswered.cause
-        outcome = "heard" if opinion.heard else opinion.failure or Cause.VLLM_UNAVAILABLE
-        metrics.VLLM_QUESTIONS.labels(str(outcome)).inc()
 
     async def _wait(self, opinion: Opinion, deadline_s: float) -> None:
         assert opinion.task is not None
@@ -115,7 +112,6 @@ class VllmClassifier:
                     return
             opinion.rating = await self.client.rate(view)
             opinion.ms = round((time.perf_counter() - began) * 1000, 3)
-            metrics.VLLM_SECONDS.observe(opinion.ms / 1000)
         except TimeoutError:
             opinion.failure = opinion.failure or Cause.VLLM_TIMEOUT
         except httpx.TimeoutException:

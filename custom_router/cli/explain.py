@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +16,19 @@ from custom_router.cli.policy_file import PolicyOption, open_engine, open_policy
 from custom_router.cli.terminal import fail, os_reason, paint, say
 
 if TYPE_CHECKING:
+    from custom_router.receipts.aftermath import Aftermath
     from custom_router.receipts.explanation import Explanation
 
 
+_REQUEST_ID = re.compile(r"[0-9a-f]{32}")
+"""What the router names a request by. Nobody asks a model that; who does can through standard input."""
+
+
 def explain(
-    text: Annotated[str | None, typer.Argument(help="The prompt; - or nothing reads stdin.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Argument(help="The prompt, or a past request's x-router-request-id; - or nothing reads stdin."),
+    ] = None,
     request: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Explain a past request instead: its x-router-request-id or LiteLLM call id."),
@@ -35,8 +45,11 @@ def explain(
     \b
     Example:
       tier-router explain "Can my landlord keep the deposit?"
+      tier-router explain 3f0c2a71be0c4e9c9a55d2f1c7e0b6aa
       tier-router explain --request 3f0c2a… --records var/records
     """
+    if request is None and text is not None and _REQUEST_ID.fullmatch(text):
+        text, request = None, text
     if request is not None:
         if text is not None:
             raise typer.BadParameter("give a prompt or --request, not both", param_hint="TEXT")
@@ -99,7 +112,9 @@ def _print(found: Explanation) -> None:
     )
     facts = []
     if found.domain:
-        facts.append(f"domain    {found.domain['name']} by {found.domain['rule']}, score {found.domain['score']:.2f}")
+        score = found.domain["score"]
+        told = f", score {score:.2f}" if isinstance(score, int | float) else ""
+        facts.append(f"domain    {found.domain['name']} by {found.domain['rule']}{told}")
     if found.intent:
         facts.append(f"intent    {found.intent}")
     facts.append(f"sentence encoder {found.sentence_encoder}")
@@ -110,7 +125,35 @@ def _print(found: Explanation) -> None:
         facts.append(f"unlike training data: {found.ood:.2f}, limit {found.ood_limit:g}")
     _section("seen in the request", facts)
     _section("for another tier", [f"{a.change} → {a.tier}" for a in found.alternatives])
+    if found.aftermath is not None:
+        _print_aftermath(found.aftermath)
     _section("also", list(found.remarks))
+
+
+def _print_aftermath(found: Aftermath) -> None:
+    cache, gate, cost = found.cache, found.gate, found.cost
+    _section("outcome", [f"{found.status}{f': {found.error}' if found.error else ''}"])
+    _section("cache", [_joined(cache, "status", "kind", "guard", "entry_id", "similarity", "p_same")])
+    if cache.get("meaning"):
+        say(f"  {cache['meaning']}")
+    judged = [_joined(gate, "verdict", "confidence", "escalated_to", "held_ms")]
+    judged += [f"{name:<24}{value:.4g}" for name, value in (gate.get("signals") or {}).items()]
+    _section("gate", judged + ([str(gate["meaning"])] if gate.get("meaning") else []))
+    named = ("total", "first_attempt", "escalation", "classifier", "frontier_baseline", "saved")
+    lines = [f"{name:<24}{_dollars(cost.get(name))}" for name in named]
+    lines += [f"at {tier:<21}{_dollars(usd)}" for tier, usd in (cost.get("alternatives") or {}).items()]
+    _section("cost", lines)
+    took = [f"{step.stage:<24}{step.ms:.3f} ms" for step in found.timeline]
+    _section("time", took + [f"{name:<24}{ms:.3f} ms" for name, ms in found.ms.items()])
+
+
+def _joined(fields: Mapping[str, Any], first: str, *others: str) -> str:
+    known = [f"{name} {fields[name]}" for name in others if fields.get(name) is not None]
+    return ", ".join([str(fields.get(first)), *known])
+
+
+def _dollars(value: object) -> str:
+    return f"${value:.6f}" if isinstance(value, int | float) else "unknown"
 
 
 def _section(title: str, lines: list[str]) -> None:

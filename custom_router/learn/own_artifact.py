@@ -56,6 +56,9 @@ def _typicality(rows: OwnRows, incumbent: EmbeddingClassifier) -> Typicality:
 def _metadata(
     fitted: Fitted, learned: OwnRows, later: OwnRows, incumbent: EmbeddingClassifier, found: Comparison
 ) -> dict[str, Any]:
+    both = np.concatenate([learned.prompts.vectors, later.prompts.vectors])
+    features = np.concatenate([learned.prompts.features, later.prompts.features])
+    p_simple = fitted.head.p_ok(fitted.head.difficulty(both, features))[:, 0]
     digest = hashlib.sha256(fitted.head.vector_weights.tobytes() + fitted.head.calibration.tobytes())
     return {
         "version": f"own-{digest.hexdigest()[:8]}",
@@ -76,6 +79,8 @@ def _metadata(
             for at, tier in enumerate(("simple", "medium"))
             for known in [~np.isnan(learned.labels[:, at])]
         },
+        # What `drift` compares the traffic to come with.
+        "p_ok_simple_tenths": (np.histogram(p_simple, bins=10, range=(0.0, 1.0))[0] / len(p_simple)).tolist(),
         "learned_from": [float(learned.when[0]), float(learned.when[-1])],
         "compared_on": [float(later.when[0]), float(later.when[-1])],
         "comparison": found.as_dict(),

@@ -39,13 +39,13 @@ def connect(hook_file: str) -> LiteLLMAdapter:
             deployments = DeploymentTable()
             adapter = LiteLLMAdapter(Runtime.serve(path, deployments.refuse_unknown_groups), deployments)
             _connected[path] = adapter
-            _mount_routes(adapter.runtime)
+            _mount_routes(adapter.runtime, deployments)
             atexit.register(_close, adapter.runtime)
             _end_normally_when_stopped()
         return _connected[path]
 
 
-def _mount_routes(runtime: Runtime) -> None:
+def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
     from fastapi import Depends, HTTPException
     from litellm.proxy._types import LiteLLMRoutes, LitellmUserRoles, UserAPIKeyAuth
     from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
@@ -92,7 +92,7 @@ def _mount_routes(runtime: Runtime) -> None:
     known.extend(route for route in FOR_ANY_KEY if route not in known)
     app.include_router(build_routes(runtime, admin_only))
     app.include_router(build_cache_routes(runtime, admin_only, may_change, caller_key))
-    app.include_router(build_api(runtime, Guards(visitor, admin_visitor)))
+    app.include_router(build_api(runtime, Guards(visitor, admin_visitor), deployments))
     app.include_router(build_console_routes())
 
 

@@ -11,6 +11,7 @@ from custom_router.classify.base import Scores
 from custom_router.decide import decide
 from custom_router.decision import Circumstances, Decision
 from custom_router.policy import Caller, Policy
+from custom_router.receipts.aftermath import Aftermath, aftermath_of, part
 from custom_router.request import RequestView
 from custom_router.tiers import TIERS, Tier
 
@@ -73,17 +74,23 @@ class Explanation:
     signals: Mapping[str, str | None]
     alternatives: tuple[Alternative, ...]
     remarks: tuple[str, ...]
+    aftermath: Aftermath | None = None
+    """What became of it; None for a prompt that was not sent."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types; a cause becomes `{code, meaning}`."""
         return {**asdict(self), "causes": [{"code": code, "meaning": meaning} for code, meaning in self.causes]}
 
 
-def explain_decision(view: RequestView, decision: Decision, policy: Policy) -> Explanation:
-    """Explain what the engine just decided. `policy` is the one it decided with."""
+def explain_decision(
+    view: RequestView, decision: Decision, policy: Policy, caller: Caller | None = None
+) -> Explanation:
+    """Explain what the engine just decided. `policy` and `caller` are those it decided with."""
     document = policy.document
     domain = decision.domain
-    alternatives = tuple(_alternatives(view, decision, policy))
+    limits = document.callers
+    caller = caller or Caller(max_tier=limits.max_tier, min_tier=limits.min_tier)
+    alternatives = tuple(_alternatives(view, decision, policy, caller))
     remarks = []
     if not decision.p_ok:
         remarks.append("not classified, so what the classifier would have said otherwise is not known")
@@ -114,8 +121,8 @@ def explain_decision(view: RequestView, decision: Decision, policy: Policy) -> E
 
 def explain_record(record: Mapping[str, Any], policy: Policy) -> Explanation:
     """Explain a decision record. The prompt is not in it, so there are no signals and no alternatives."""
-    scores = _mapping(record.get("scores"))
-    domain = _mapping(record.get("domain"))
+    scores = part(record, "scores")
+    domain = part(record, "domain")
     version = str(record.get("policy_version"))
     same = version == policy.version
     remarks = [f"{name}: {text}" for name, text in _circumstances(record)]
@@ -132,39 +139,33 @@ def explain_record(record: Mapping[str, Any], policy: Policy) -> Explanation:
         ood=scores.get("ood"),
         ood_limit=policy.document.classifier.out_of_distribution.limit if same else None,
         causes=_meanings(map(str, record.get("causes") or ())),
-        margins=_margins(_mapping(scores.get("p_ok")), policy) if same else (),
+        margins=_margins(part(scores, "p_ok"), policy) if same else (),
         domain=domain if domain.get("name") else None,
         intent=scores.get("intent"),
-        sentence_encoder=_encoder_use(_mapping(record.get("latency_ms")), policy),
+        sentence_encoder=_encoder_use(part(record, "latency_ms"), policy),
         signals={},
         alternatives=(),
         remarks=tuple(remarks),
+        aftermath=aftermath_of(record),
     )
 
 
 def _circumstances(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    tenant, cost, outcome = (_mapping(record.get(name)) for name in ("tenant", "cost", "outcome"))
     yield "time", f"{record.get('time')}, call type {record.get('call_type')}"
-    if who := [f"{name} {value}" for name, value in tenant.items() if value]:
+    if who := [f"{name} {value}" for name, value in part(record, "tenant").items() if value]:
         yield "tenant", ", ".join(who)
     yield "model group", f"{record.get('model_group')}, deployment {record.get('deployment') or 'unknown'}"
-    cache = _mapping(record.get("cache"))
-    found = [f"{name} {cache[name]}" for name in ("kind", "guard", "entry_id") if cache.get(name)]
-    yield "cache", ", ".join([str(cache.get("status")), *found])
-    if cost.get("total") is not None:
-        yield "cost", f"${cost['total']:.6f}, frontier {_dollars(cost.get('frontier_baseline'))}"
-    yield "outcome", f"{outcome.get('status')}{': ' + str(outcome['error']) if outcome.get('error') else ''}"
 
 
-def _alternatives(view: RequestView, decision: Decision, policy: Policy) -> Iterator[Alternative]:
+def _alternatives(view: RequestView, decision: Decision, policy: Policy, caller: Caller) -> Iterator[Alternative]:
     """Each change by itself, put to `decide` again: what it says is what would happen."""
     document = policy.document
     failures = tuple(cause for cause in decision.causes if cause in _FAILURES)
     unheard = next((cause for cause in decision.causes if cause in _UNHEARD), None)
-    around = Circumstances(domain=decision.domain, failures=failures, unheard=unheard)
+    known = decision.basis.around if decision.basis is not None else Circumstances()
+    around = replace(known, domain=decision.domain, failures=failures, unheard=unheard)
     p_ok = {Tier(name): value for name, value in decision.p_ok.items()}
     scores = Scores(p_ok, decision.ood, decision.source, decision.intent) if p_ok else None
-    caller = Caller(max_tier=document.callers.max_tier, min_tier=document.callers.min_tier)
 
     def outcome(
         change: str, *, v: RequestView = view, s: Scores | None = scores, a: Circumstances = around
@@ -220,11 +221,3 @@ def _margins(p_ok: Mapping[str, Any], policy: Policy) -> tuple[Margin, ...]:
 def _meanings(codes: Iterator[str] | Any) -> tuple[tuple[str, str], ...]:
     known = {cause.value: MEANING[cause] for cause in Cause}
     return tuple((code, known.get(code, "a cause that this version does not know")) for code in codes)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _dollars(value: object) -> str:
-    return f"${value:.6f}" if isinstance(value, int | float) else "unknown"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from cachetools import LRUCache
 
-from custom_router import metrics
+from custom_router.drift import Drift
+from custom_router.observed import observe
 from custom_router.records.record import DecisionRecord
 from custom_router.records.sinks import RecordSink
+
+logger = logging.getLogger(__name__)
 
 RECENT = 2_000
 """Finished requests remembered, for feedback on them."""
@@ -19,13 +24,15 @@ class FinishedRecords:
         self.sink = sink
         self.recent: LRUCache[str, DecisionRecord] = LRUCache(RECENT)
         """Records lately finished, by request id."""
+        self.drift = Drift()
 
     def add(self, record: DecisionRecord) -> None:
         """Count it, write it, remember it."""
-        metrics.OUTCOMES.labels(record.tier, record.outcome.status).inc()
-        if record.cost.total is not None:
-            metrics.COST.labels(record.tier).inc(record.cost.total)
-        if record.cost.frontier_baseline is not None:
-            metrics.BASELINE_COST.inc(record.cost.frontier_baseline)
+        try:
+            observe(record)
+            self.drift.add(record)
+        except Exception:
+            # What cannot be counted is still to be recorded.
+            logger.exception("a finished request could not be counted")
         self.sink.write(record)
         self.recent[record.request_id] = record

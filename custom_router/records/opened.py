@@ -29,6 +29,7 @@ def open_record(view: RequestView, caller: Caller, arrival: Arrival, decision: D
         scores=score_fields(decision),
         tier=decision.served.value,
         decided_tier=decision.tier.value,
+        decided_by=decision.set_by.value,
         causes=[cause.value for cause in decision.causes],
         experiment=ExperimentFields(caller.experiment),
         text=logged_text(view.text, caller.log_text),

@@ -159,6 +159,7 @@ class DecisionRecord:
     scores: ScoreFields = field(default_factory=ScoreFields)
     tier: str = ""
     decided_tier: str = ""
+    decided_by: str = ""
     model_group: str = ""
     deployment: str | None = None
     causes: list[str] = field(default_factory=list)

@@ -26,7 +26,8 @@ JSON_COLUMNS = {
     "experiment": "STRUCT(name VARCHAR, arm VARCHAR)",
     "latency_ms": "MAP(VARCHAR, DOUBLE)",
     "tokens": "STRUCT(input BIGINT, output BIGINT)",
-    "cost": "STRUCT(total DOUBLE, first_attempt DOUBLE, escalation DOUBLE, classifier DOUBLE, "
+    "cost": "STRUCT(total DOUBLE, first_attempt DOUBLE, escalation DOUBLE, classifier DOUBLE, self_check DOUBLE, "
+    "vllm DOUBLE, embedding DOUBLE, "
     f"frontier_baseline DOUBLE, saved DOUBLE, alternatives {_TIER_USD})",
     "outcome": "STRUCT(status VARCHAR, feedback DOUBLE)",
 }
@@ -81,6 +82,9 @@ KEPT = {
     "first_attempt": "cost.first_attempt",
     "escalation": "cost.escalation",
     "overhead": "cost.classifier",
+    "self_check": "cost.self_check",
+    "vllm": "cost.vllm",
+    "embedding": "cost.embedding",
     "baseline": "cost.frontier_baseline",
     "saved": "cost.saved",
     "at_simple": "cost.alternatives.simple",

@@ -25,8 +25,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`total` is everything: first attempts, escalations, and `classifier`, what deciding and judging cost. `saved` is
-    `frontier_baseline` minus the total, of requests where both are known; `saved_share` its share of that baseline.
+    """`total` is everything: first attempts, escalations, and `classifier`, what deciding and judging cost, of which
+    `self_check`, `vllm` and `embedding` are the parts. `saved` is `frontier_baseline` minus the total, of requests
+    where both are known; `saved_share` its share of that baseline.
 
     `shuffled` is what the same mix of tiers dealt out at random would have cost, over the `compared` requests whose
     tokens are priced at every tier; `saved_shuffled` is that minus what those requests cost, the router's own
@@ -37,6 +38,9 @@ class Cost:
     first_attempt: float
     escalation: float
     classifier: float
+    self_check: float
+    vllm: float
+    embedding: float
     frontier_baseline: float
     saved: float
     saved_share: float | None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MEMORY = "384MB"
 """What DuckDB may use for itself before it spills to disk. Its parser's buffers and the process come on top."""
+THREADS = min(4, os.cpu_count() or 1)
+"""More would need more memory, each for a buffer of its own."""
 _OPTIONS = (
     "format = 'newline_delimited', ignore_errors = true, "
     # A record is far shorter than this; the parser keeps a buffer of twice the size for each thread.
@@ -91,7 +93,7 @@ def connected(scratch: str) -> Iterator[DuckDBPyConnection]:
 
     config: dict[str, Any] = {
         "memory_limit": MEMORY,
-        "threads": min(4, os.cpu_count() or 1),
+        "threads": THREADS,
         "temp_directory": os.path.join(scratch, "spilled"),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,

@@ -16,6 +16,9 @@ SUMS: Mapping[str, str] = {
     "first_attempt": _USD.format("first_attempt"),
     "escalation": _USD.format("escalation"),
     "overhead": _USD.format("overhead"),
+    "self_check": _USD.format("self_check"),
+    "vllm": _USD.format("vllm"),
+    "embedding": _USD.format("embedding"),
     "baseline": _USD.format("baseline"),
     "saved": _USD.format("saved"),
     "hits": "count(*) FILTER (hit)",
@@ -36,7 +39,8 @@ SELECT = ", ".join(f"{aggregate} AS {name}" for name, aggregate in SUMS.items())
 @dataclass(slots=True)
 class Sums:
     """Requests added up. Dollars; `saved` is against the frontier and net of everything that the router spent itself:
-    `overhead`, which is judging answers, and `escalation`, the answers that replaced others.
+    `overhead`, which is deciding and judging (`self_check`, `vllm` and `embedding`), and `escalation`, the answers that
+    replaced others.
 
     `errors` failed, `unknown` ones never ended. `unpriced` requests were answered, but LiteLLM knew no price: their
     cost is missing from the sums. The tiers count whose answer was delivered; a hit is nobody's.
@@ -49,6 +53,9 @@ class Sums:
     first_attempt: float = 0.0
     escalation: float = 0.0
     overhead: float = 0.0
+    self_check: float = 0.0
+    vllm: float = 0.0
+    embedding: float = 0.0
     baseline: float = 0.0
     saved: float = 0.0
     hits: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from custom_router.simulator import classifier, wire
@@ -11,6 +11,7 @@ from custom_router.simulator.answers import Answer, Answerer
 from custom_router.simulator.config import SimulatorConfig
 from custom_router.simulator.content import read_inputs
 from custom_router.simulator.errors import ApiError
+from custom_router.simulator.prompt_cache import PromptCache
 from custom_router.simulator.replies import Headers, data_event, named_event
 from custom_router.simulator.request import Ask, EmbeddingBody, parse_chat, parse_completion, validate
 from custom_router.simulator.responses import parse_responses, response_body, response_events
@@ -39,12 +40,13 @@ class Endpoints:
     def __init__(self, config: SimulatorConfig, answerer: Answerer) -> None:
         self._config = config
         self._answerer = answerer
+        self._prompts = PromptCache()
 
     def chat(self, body: dict[str, Any]) -> Draft:
         """`POST chat/completions`."""
         if body.get("logprob_token_ids"):
             return self._at_once(body, classifier.labelled)
-        ask = parse_chat(body)
+        ask = self._remembered(parse_chat(body))
         answers = self._answer(ask)
 
         def events() -> Iterable[bytes]:
@@ -55,7 +57,7 @@ class Endpoints:
 
     def completions(self, body: dict[str, Any]) -> Draft:
         """`POST completions`."""
-        asks = parse_completion(body)
+        asks = list(map(self._remembered, parse_completion(body)))
         answers = [answer for ask in asks for answer in self._answer(ask)]
 
         def events() -> Iterable[bytes]:
@@ -66,7 +68,7 @@ class Endpoints:
 
     def responses(self, body: dict[str, Any]) -> Draft:
         """`POST responses`."""
-        ask = parse_responses(body)
+        ask = self._remembered(parse_responses(body))
         answer = self._answer(ask)[0]
 
         def events() -> Iterable[bytes]:
@@ -97,6 +99,10 @@ class Endpoints:
     def models(self) -> Draft:
         """`GET models`: the configured ones; others are answered too."""
         return Draft(None, lambda: wire.model_list(sorted(self._config.models)))
+
+    def _remembered(self, ask: Ask) -> Ask:
+        """The ask, with what of its prompt the provider has seen before."""
+        return replace(ask, cached_tokens=self._prompts.read(ask.model, ask.context))
 
     def _answer(self, ask: Ask) -> list[Answer]:
         spec = self._config.spec(ask.model)

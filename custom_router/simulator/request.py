@@ -12,6 +12,8 @@ from custom_router.simulator.errors import ApiError
 from custom_router.simulator.tokens import estimate_tokens
 
 IMAGE_TOKENS = 85
+REASONING_TOKENS = {"low": 32, "medium": 64, "high": 128}
+"""What a model thinks before it answers, by the effort that the request asks for; nothing unless it does."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -23,6 +25,10 @@ class Ask:
     model: str
     prompt: str
     prompt_tokens: int
+    context: str = ""
+    """All texts of the prompt in their order, as a prompt cache sees them."""
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
     has_image: bool = False
     after_tool: bool = False
     tools: tuple[Tool, ...] = ()
@@ -70,6 +76,7 @@ class ChatBody(_Common):
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
+    reasoning_effort: str | None = None
 
 
 class CompletionBody(_Common):
@@ -99,6 +106,7 @@ class Thread:
     images: int = 0
     after_tool: bool = False
     roles: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
     def add(self, role: str, content: Any, where: str) -> None:
         """Take in one message. Raises a 400 `ApiError` naming `where` when the content has the wrong type."""
@@ -107,6 +115,7 @@ class Thread:
         self.images += images
         self.after_tool = role == "tool"
         self.roles.append(role)
+        self.texts.append(text)
         if role == "user":
             self.prompt = text
 
@@ -142,6 +151,8 @@ def parse_chat(body: dict[str, Any]) -> Ask:
         **chat.sampling(),
         prompt=thread.prompt,
         prompt_tokens=thread.prompt_tokens,
+        context="\n".join(thread.texts),
+        reasoning_tokens=REASONING_TOKENS.get(chat.reasoning_effort or "", 0),
         has_image=thread.images > 0,
         after_tool=thread.after_tool,
         tools=read_tools(chat.tools, chat.tool_choice, nested=True),
@@ -163,6 +174,7 @@ def parse_completion(body: dict[str, Any]) -> list[Ask]:
             **completion.sampling(),
             prompt=prompt,
             prompt_tokens=tokens,
+            context=prompt,
             max_tokens=completion.max_tokens,
             logprobs=completion.logprobs is not None,
             top_logprobs=completion.logprobs or 0,

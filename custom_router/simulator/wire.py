@@ -26,15 +26,17 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-sim-{next(_numbers):08d}"
 
 
-def usage(prompt_tokens: int, answers: list[Answer]) -> Json:
-    """Token counts over all choices."""
-    completion = sum(len(answer.tokens) for answer in answers)
+def usage(asks: list[Ask], answers: list[Answer]) -> Json:
+    """Token counts over all prompts and choices."""
+    prompt = sum(ask.prompt_tokens for ask in asks)
+    reasoning = sum(ask.reasoning_tokens * ask.n for ask in asks)
+    completion = sum(len(answer.tokens) for answer in answers) + reasoning
     return {
-        "prompt_tokens": prompt_tokens,
+        "prompt_tokens": prompt,
         "completion_tokens": completion,
-        "total_tokens": prompt_tokens + completion,
-        "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": sum(ask.cached_tokens for ask in asks)},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
 
 
@@ -50,7 +52,7 @@ def chat_completion(ask: Ask, answers: list[Answer]) -> Json:
         for index, answer in enumerate(answers)
     ]
     head = _head("chat.completion", "chatcmpl", ask.model)
-    return {**head, "choices": choices, "usage": usage(ask.prompt_tokens, answers)}
+    return {**head, "choices": choices, "usage": usage([ask], answers)}
 
 
 def chat_chunks(ask: Ask, answers: list[Answer]) -> Iterator[Json]:
@@ -73,7 +75,7 @@ def chat_chunks(ask: Ask, answers: list[Answer]) -> Iterator[Json]:
     for index, answer in enumerate(answers):
         yield chunk(index, {}, reason=answer.finish_reason)
     if ask.include_usage:
-        yield {**head, "choices": [], "usage": usage(ask.prompt_tokens, answers)}
+        yield {**head, "choices": [], "usage": usage([ask], answers)}
 
 
 def text_completion(asks: list[Ask], answers: list[Answer]) -> Json:
@@ -87,9 +89,8 @@ def text_completion(asks: list[Ask], answers: list[Answer]) -> Json:
         }
         for index, answer in enumerate(answers)
     ]
-    prompt_tokens = sum(ask.prompt_tokens for ask in asks)
     head = _head("text_completion", "cmpl", asks[0].model)
-    return {**head, "choices": choices, "usage": usage(prompt_tokens, answers)}
+    return {**head, "choices": choices, "usage": usage(asks, answers)}
 
 
 def text_chunks(asks: list[Ask], answers: list[Answer]) -> Iterator[Json]:
@@ -103,7 +104,7 @@ def text_chunks(asks: list[Ask], answers: list[Answer]) -> Iterator[Json]:
             choice = {"index": index, "text": token, "logprobs": logprobs, "finish_reason": reason}
             yield {**head, "choices": [choice]}
     if asks[0].include_usage:
-        yield {**head, "choices": [], "usage": usage(sum(ask.prompt_tokens for ask in asks), answers)}
+        yield {**head, "choices": [], "usage": usage(asks, answers)}
 
 
 def embeddings(model: str, inputs: list[tuple[str, int]], dimensions: int, *, as_base64: bool) -> Json:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,13 @@ from fastapi import FastAPI, Header, HTTPException
 from custom_router.api.mount import build_api
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
-from custom_router.policy import resolve_caller
+from custom_router.decision import NO_LIMITS, Capability
+from custom_router.policy import Finding, Policy, PolicyError, resolve_caller
+from custom_router.policy.schema import Tiers
+from custom_router.records.cost import Price
 from custom_router.records.record import CacheFields, DecisionRecord, DomainFields, OutcomeFields, Tenant
 from custom_router.runtime import Runtime
+from custom_router.tiers import TIERS, Tier
 
 KEYS: dict[str, dict[str, Any]] = {
     "admin": {"admin": True, "may_change": True},
@@ -49,10 +57,34 @@ async def admin(authorization: str = Header("")) -> Visitor:
     return found
 
 
-def application(runtime: Runtime, **parts: Any) -> FastAPI:
+@dataclass(frozen=True)
+class Facts:
+    """What is known of three deployments."""
+
+    capabilities: Mapping[Tier, Capability] = field(default_factory=lambda: NO_LIMITS)
+    prices: Mapping[Tier, Price] = field(
+        default_factory=lambda: {t: Price(10.0**t.rank * 1e-7, 10.0**t.rank * 1e-6) for t in TIERS}
+    )
+    models: str = "simple=a medium=b frontier=c"
+    cache_group: str | None = "tier-cache"
+
+
+class Deployments:
+    """Deployments that never change."""
+
+    def tier_facts(self, tiers: Tiers) -> Facts:
+        return Facts()
+
+    def refuse_unknown_groups(self, policy: Policy) -> None:
+        for tier in TIERS:
+            if not policy.document.tiers[tier].model.startswith("tier-"):
+                raise PolicyError([Finding(policy.source, 0, f"tiers.{tier}.model", "no such model group")])
+
+
+def application(runtime: Runtime) -> FastAPI:
     """An application that serves the routes of one runtime."""
     app = FastAPI()
-    app.include_router(build_api(runtime, Guards(visitor, admin), **parts))
+    app.include_router(build_api(runtime, Guards(visitor, admin), Deployments()))
     return app
 
 
@@ -87,9 +119,6 @@ def record(number: int, key: str = "red", **fields: Any) -> DecisionRecord:
 
 def segment(directory: Path, name: str, records: list[DecisionRecord]) -> Path:
     """A segment as a worker writes it, last changed when its last record was made."""
-    import os
-    from datetime import datetime
-
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"decisions-{name}.jsonl"
     path.write_bytes(b"".join(made.to_json() + b"\n" for made in records))

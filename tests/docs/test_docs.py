@@ -79,7 +79,7 @@ def metric_names() -> set[str]:
 
 
 def test_every_metric_is_listed_and_no_other_is_named() -> None:
-    assert {codes(row[0])[0] for row in table("records.md", "metric")} == metric_names()
+    assert {codes(row[0])[0] for row in table("metrics.md", "metric")} == metric_names()
     for page, text in PAGES.items():
         named = {re.sub(r"_(?:bucket|sum|count)$", "", n) for n in re.findall(r"\btier_router_\w+", text)}
         assert named <= metric_names(), page
