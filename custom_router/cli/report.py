@@ -56,10 +56,28 @@ def report(
         fail(f"{error.filename or where}: {os_reason(error)}; name the records with --records if they are elsewhere")
     except RecordsUnreadable as error:
         fail(f"{where}: {error}")
+    if html is not None:
+        from custom_router.reports.report_text import as_html
+
+        _write(html, as_html(made))
     if as_json:
         import orjson
 
         say(orjson.dumps(made, option=orjson.OPT_INDENT_2).decode())
+    elif html is None:
+        from custom_router.reports.report_text import as_text
+
+        say(as_text(made).rstrip())
+
+
+def _write(name: str, text: str) -> None:
+    from custom_router.cli.text_files import writing
+
+    try:
+        with writing(name) as target:
+            target.write(text.encode("utf-8", "replace"))
+    except OSError as error:
+        fail(f"{name}: {os_reason(error)}")
 
 
 def _period(since: str | None, month: str | None) -> Period:
