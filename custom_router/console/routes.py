@@ -1,5 +1,5 @@
-"""`GET /router/` and its assets: open to everybody, since they hold no data. The page asks for a key and sends it to the
-API, which decides what that key may see."""
+"""`GET /router/` and its assets: open to everybody, since they hold no data. The page asks for a key and sends it to
+the API, which decides what that key may see."""
 
 from __future__ import annotations
 
