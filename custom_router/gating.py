@@ -113,6 +113,10 @@ class Gatekeeper:
         self._calibrations = calibrations
         self.rates = EscalationRates()
 
+    def calibration(self, policy: Policy) -> GateArtifact:
+        """What a policy's answers are judged with. Raises `GateRefused`."""
+        return self._calibrations.of(policy)
+
     async def settle(
         self, ticket: GateTicket, record: DecisionRecord, first: Attempt, upstream: Upstream, around: Surroundings
     ) -> Attempt:

@@ -46,10 +46,10 @@ class Asked(Filter):
     """Only what is newer than this request."""
 
 
-def build_decision_routes(runtime: Runtime, guards: Guards) -> APIRouter:
+def build_decision_routes(runtime: Runtime, guards: Guards, archive: Archive) -> APIRouter:
     """Any key may ask; each sees its own team's records only, its own where it has no team, an admin all."""
     routes = api_routes()
-    archive, seats, key = Archive(runtime), Seats(), Depends(guards.anyone)
+    seats, key = Seats(), Depends(guards.anyone)
 
     @routes.get(WHOAMI)
     async def whoami(visitor: Visitor = key) -> dict[str, Any]:

@@ -6,8 +6,11 @@ from fastapi import APIRouter
 
 from custom_router.api.decisions import DECISIONS, RECEIPT, STREAM, WHOAMI, build_decision_routes
 from custom_router.api.explain import EXPLAIN, build_explain_route
+from custom_router.api.overview import build_overview_routes
+from custom_router.api.report_child import ReportChild
 from custom_router.api.visitor import Guards
 from custom_router.cache_routes import FEEDBACK
+from custom_router.receipts.archive import Archive
 from custom_router.receipts.preview import Deployed
 from custom_router.runtime import Runtime
 
@@ -17,7 +20,8 @@ FOR_ANY_KEY = (FEEDBACK, WHOAMI, DECISIONS, STREAM, RECEIPT, EXPLAIN)
 
 def build_api(runtime: Runtime, guards: Guards, deployed: Deployed) -> APIRouter:
     """Every route but the cache's, health's and the metrics'. `deployed` knows the proxy's deployments."""
-    routes = APIRouter()
-    routes.include_router(build_decision_routes(runtime, guards))
+    routes, archive = APIRouter(), Archive(runtime)
+    routes.include_router(build_decision_routes(runtime, guards, archive))
     routes.include_router(build_explain_route(runtime, guards, deployed))
+    routes.include_router(build_overview_routes(runtime, guards, ReportChild(archive.directory)))
     return routes
