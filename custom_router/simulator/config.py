@@ -22,6 +22,7 @@ class ModelSpec(BaseModel):
     tokens_per_second: float = Field(default=0.0, ge=0)
     logprobs: bool = Field(default=True, description="False: a request for logprobs is answered 400.")
     vision: bool = Field(default=True, description="False: a request with an image is answered 400.")
+    reasoning_tokens: int = Field(default=0, ge=0, description="Spent on thinking before each answer, and billed.")
 
 
 class SimulatorConfig(BaseModel):

@@ -101,8 +101,9 @@ class Endpoints:
         return Draft(None, lambda: wire.model_list(sorted(self._config.models)))
 
     def _remembered(self, ask: Ask) -> Ask:
-        """The ask, with what of its prompt the provider has seen before."""
-        return replace(ask, cached_tokens=self._prompts.read(ask.model, ask.context))
+        """The ask, with what of its prompt the provider has seen before, and what the model will think."""
+        thinks = self._config.spec(ask.model).reasoning_tokens
+        return replace(ask, cached_tokens=self._prompts.read(ask.model, ask.context), reasoning_tokens=thinks)
 
     def _answer(self, ask: Ask) -> list[Answer]:
         spec = self._config.spec(ask.model)

@@ -12,8 +12,6 @@ from custom_router.simulator.errors import ApiError
 from custom_router.simulator.tokens import estimate_tokens
 
 IMAGE_TOKENS = 85
-REASONING_TOKENS = {"low": 32, "medium": 64, "high": 128}
-"""What a model thinks before it answers, by the effort that the request asks for; nothing unless it does."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -76,7 +74,6 @@ class ChatBody(_Common):
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
-    reasoning_effort: str | None = None
 
 
 class CompletionBody(_Common):
@@ -152,7 +149,6 @@ def parse_chat(body: dict[str, Any]) -> Ask:
         prompt=thread.prompt,
         prompt_tokens=thread.prompt_tokens,
         context="\n".join(thread.texts),
-        reasoning_tokens=REASONING_TOKENS.get(chat.reasoning_effort or "", 0),
         has_image=thread.images > 0,
         after_tool=thread.after_tool,
         tools=read_tools(chat.tools, chat.tool_choice, nested=True),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from custom_router.simulator.answers import Answer
 from custom_router.simulator.content import read_format, read_tools
 from custom_router.simulator.errors import ApiError
-from custom_router.simulator.request import REASONING_TOKENS, Ask, Thread, validate
+from custom_router.simulator.request import Ask, Thread, validate
 from custom_router.simulator.wire import Json, new_id, token_logprobs
 
 _LOGPROBS = "message.output_text.logprobs"
@@ -36,7 +36,6 @@ class ResponsesBody(BaseModel):
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     text: TextOptions | None = None
-    reasoning: dict[str, Any] | None = None
 
 
 def parse_responses(body: dict[str, Any]) -> Ask:
@@ -60,7 +59,6 @@ def parse_responses(body: dict[str, Any]) -> Ask:
         prompt=thread.prompt,
         prompt_tokens=thread.prompt_tokens,
         context="\n".join(thread.texts),
-        reasoning_tokens=REASONING_TOKENS.get(str((request.reasoning or {}).get("effort")), 0),
         has_image=thread.images > 0,
         after_tool=thread.after_tool,
         tools=read_tools(request.tools, request.tool_choice, nested=False),

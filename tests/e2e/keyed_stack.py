@@ -46,7 +46,9 @@ class KeyedProxy(GateProxy):
 
 
 @contextmanager
-def keyed_proxy(work: Path, policy: Path) -> Iterator[KeyedProxy]:
+def keyed_proxy(
+    work: Path, policy: Path, config: Path | None = None, kind: type[GateStack] = GateStack
+) -> Iterator[KeyedProxy]:
     """A running proxy; skips the test where the machine lacks what real keys need."""
     if absent := missing():
         pytest.skip(f"real virtual keys need {', '.join(absent)}: apt-get install postgresql nodejs npm")
@@ -56,5 +58,7 @@ def keyed_proxy(work: Path, policy: Path) -> Iterator[KeyedProxy]:
         extra = {**environment, "DATABASE_URL": url, "PROXY_BATCH_WRITE_AT": "2"}
         extra["GEMINI_API_KEY"] = "not-a-key"  # without one, LiteLLM's pass-through route ends before any hook
         replay = write_replay(work / "replay.jsonl")
-        with GateStack(gate_config(work), policy, work, latency_scale=0.0, replay=replay, extra_env=extra) as stack:
+        with kind(
+            config or gate_config(work), policy, work, latency_scale=0.0, replay=replay, extra_env=extra
+        ) as stack:
             yield KeyedProxy(stack, url)

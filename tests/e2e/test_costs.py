@@ -1,0 +1,131 @@
+"""Money in the record is money in LiteLLM's spend log, for cached, reasoning and plain tokens of all four APIs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+from tests.e2e.conftest import wait_until
+from tests.e2e.gate_stack import GateStack, gate_config, gate_policy
+from tests.e2e.keyed_stack import WRITTEN_S, KeyedProxy, keyed_proxy
+
+SIMPLE = {"input": 3e-7, "output": 1.2e-6, "cached": 3e-8}
+FRONTIER = {"input": 4e-6, "output": 2e-5, "cached": 4e-7}
+THOUGHT = 64
+LONG = "The quick brown fox jumps over the lazy dog while seven wizards watch from the tower. " * 80
+Answered = dict[tuple[str, bool], list[dict[str, Any]]]
+_LOGGED = 'SELECT spend, metadata FROM "LiteLLM_SpendLogs"'
+
+
+class Thinking(GateStack):
+    """Every model thinks before it answers."""
+
+    def _spawn(self, name: str, command: list[str], environment: Mapping[str, str], *, pipe: bool = False) -> Any:
+        if name == "simulator":
+            path = self.workdir / "simulator.yaml"
+            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+            for spec in settings["models"].values():
+                spec["reasoning_tokens"] = THOUGHT
+            path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        return super()._spawn(name, command, environment, pipe=pipe)
+
+
+def cost_config(work: Path) -> Path:
+    """The gate's configuration, with prices of cached tokens."""
+    path = gate_config(work)
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for entry in config["model_list"]:
+        params = entry["litellm_params"]
+        if entry["model_name"] == "tier-simple":
+            params["cache_read_input_token_cost"] = SIMPLE["cached"]
+        elif entry["model_name"] == "tier-frontier":
+            params["cache_read_input_token_cost"] = FRONTIER["cached"]
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def costs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedProxy]:
+    work = tmp_path_factory.mktemp("costs")
+    with keyed_proxy(work, gate_policy(work, enabled=False), cost_config(work), Thinking) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def answered(costs: KeyedProxy) -> Answered:
+    """Records of the same long prompt sent twice, by API and whether streamed. Text completions last: after the first
+    one LiteLLM bills other requests at nothing."""
+    found = {}
+    for kind in ("chat", "responses", "messages", "completion"):
+        for stream in (False, True):
+            prompt = f"{kind} {stream} {LONG}"
+            found[kind, stream] = [costs.record(costs.ask(kind, prompt, stream=stream)) for _ in range(2)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def spent(costs: KeyedProxy, answered: Answered) -> dict[str, float]:
+    """Dollars in LiteLLM's spend log by our request id, once all rows are there."""
+    wanted = {record["request_id"] for records in answered.values() for record in records}
+    found: dict[str, float] = {}
+
+    def all_logged() -> bool:
+        with psycopg.connect(costs.database) as connection:
+            rows = connection.execute(_LOGGED).fetchall()
+        for spend, metadata in rows:
+            told = metadata if isinstance(metadata, dict) else json.loads(metadata or "{}")
+            router = (told.get("spend_logs_metadata") or {}).get("router") or {}
+            found[str(router.get("request_id"))] = float(spend)
+        return wanted <= set(found)
+
+    wait_until(all_logged, WRITTEN_S)
+    return found
+
+
+def _priced(tokens: dict[str, int], price: dict[str, float]) -> float:
+    plain = tokens["input"] - tokens["cached_input"]
+    return plain * price["input"] + tokens["cached_input"] * price["cached"] + tokens["output"] * price["output"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "stream"),
+    [
+        *((kind, stream) for kind in ("chat", "responses", "messages") for stream in (False, True)),
+        ("completion", False),
+    ],
+)
+def test_the_record_and_the_spend_log_agree_on_cached_tokens(
+    answered: Answered, spent: dict[str, float], kind: str, stream: bool
+) -> None:
+    fresh, again = answered[kind, stream]
+    assert fresh["tokens"]["cached_input"] == 0
+    assert again["tokens"]["cached_input"] >= 1_024
+    assert again["cost"]["total"] < fresh["cost"]["total"]
+    for record in (fresh, again):
+        tokens, cost = record["tokens"], record["cost"]
+        assert tokens["reasoning"] == THOUGHT
+        assert cost["total"] == pytest.approx(_priced(tokens, SIMPLE))
+        assert cost["total"] == pytest.approx(spent[record["request_id"]], abs=1e-9)
+        assert cost["alternatives"]["simple"] == pytest.approx(cost["total"])
+        assert cost["frontier_baseline"] == cost["alternatives"]["frontier"] == pytest.approx(_priced(tokens, FRONTIER))
+        assert cost["saved"] == pytest.approx(cost["frontier_baseline"] - cost["total"])
+        assert 0 < cost["alternatives"]["medium"] < cost["frontier_baseline"]
+
+
+def test_what_litellm_reports_no_usage_of_claims_nothing(answered: Answered, spent: dict[str, float]) -> None:
+    for record in answered["completion", True]:
+        assert spent[record["request_id"]] == 0
+        assert (record["cost"]["total"], record["cost"]["saved"]) == (None, None)
+
+
+def test_where_litellm_forgets_a_price_the_record_keeps_it(costs: KeyedProxy, answered: Answered) -> None:
+    """After the text completions above LiteLLM bills this one at nothing."""
+    assert answered
+    record = costs.record(costs.ask("messages", f"once more {LONG}"))
+    assert record["cost"]["total"] == pytest.approx(_priced(record["tokens"], SIMPLE))
