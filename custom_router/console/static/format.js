@@ -18,8 +18,8 @@ export function money(value) {
   const sign = value < 0 ? "−" : "";
   if (size === 0) return "$0";
   if (size >= 0.995) return `${sign}$${size.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
-  const digits = Math.min(8, 2 - Math.floor(Math.log10(size)));
-  return `${sign}$${size.toFixed(Math.max(2, digits - 1))}`;
+  const digits = (size >= 0.01 ? 2 : 1) - Math.floor(Math.log10(size));
+  return `${sign}$${size.toFixed(Math.min(9, digits))}`;
 }
 
 /** A share of 0..1 as 12.3 %. */

@@ -72,7 +72,7 @@ function usage({ cache, requests }) {
   const figure = (name, value) => h("div", {}, h("span", { class: "label" }, name), h("b", {}, value));
   return h("div", { class: "grid-2" },
     card("The last day", h("div", { class: "receipt-facts" }, figure("hits", `${number(cache.hit)} · ${percent(cache.hit_rate)}`), figure("same text", number(cache.exact)), figure("same meaning", number(cache.semantic)), figure("estimated wrong", score(cache.estimated_wrong)), figure("misses", number(cache.miss)), figure("passed by", number(cache.bypass)))),
-    card("Why not from the cache?", guards.length ? table("Reasons by number of requests", [["reason", ([name]) => words(name)], ["requests", ([, n]) => number(n), "num"], ["share", ([, n]) => bar(share(n, requests) ?? 0)]], guards.slice(0, 10)) : h("p", { class: "note" }, "No reason was recorded: every miss was a question asked for the first time.")));
+    card("Why not from the cache?", guards.length ? table("Reasons by number of requests", [["reason", ([name]) => h("a", { href: `#/live?q=${encodeURIComponent(name)}` }, words(name))], ["requests", ([, n]) => number(n), "num"], ["share", ([, n]) => bar(share(n, requests) ?? 0)]], guards.slice(0, 10)) : h("p", { class: "note" }, "No reason was recorded: every miss was a question asked for the first time.")));
 }
 
 function stateCard(state) {

@@ -11,15 +11,24 @@ import { TIERS, bar, card, cardWith, chip, empty, region, segmented, table, tier
 const SPANS = [["1h", "Hour"], ["24h", "Day"], ["7d", "Week"], ["30d", "Month"]];
 const AGAIN_MS = 60_000;
 let chosen = "24h";
+let asked = false;
 
 export function page() {
   const { element, show } = region("the report");
-  const load = () => show(() => get("api/overview", { since: chosen }), draw);
+  const load = () => show(async () => {
+    let report = await get("api/overview", { since: chosen });
+    // Who has just begun sees minutes of traffic as one column of a day: the last hour shows more.
+    if (!asked && report.requests && report.over_time.length < 3) report = await get("api/overview", { since: (chosen = "1h") });
+    if (!asked) tools.querySelectorAll("button").forEach((button, at) => button.setAttribute("aria-pressed", String(SPANS[at][0] === chosen)));
+    asked = true;
+    return report;
+  }, draw);
+  const tools = segmented("Span of time", SPANS, chosen, (span_) => { chosen = span_; asked = true; load(); });
   const timer = setInterval(() => { if (!document.hidden && !element.contains(document.activeElement)) load(); }, AGAIN_MS);
   load();
   return {
     lead: "What routing saved, what it risked, and what the figures suggest to change.",
-    tools: segmented("Span of time", SPANS, chosen, (span) => { chosen = span; load(); }),
+    tools,
     element,
     leave: () => clearInterval(timer),
   };
@@ -32,9 +41,9 @@ function draw(report) {
     "div", {},
     h("div", { class: "figures" }, figures(report)),
     h("div", { class: "stack" },
-      h("div", { class: "grid-main" }, h("div", { class: "stack" }, savings(report), traffic(report)), h("div", { class: "stack" }, advice, against(report), healthCard(report.health))),
-      h("div", { class: "grid-2" }, reasons(report), latency(report)),
-      h("div", { class: "grid-2" }, risk(report), projection(report)),
+      h("div", { class: "grid-main" },
+        h("div", { class: "stack" }, savings(report), traffic(report), reasons(report), risk(report), latency(report)),
+        h("div", { class: "stack" }, advice, against(report), healthCard(report.health), projection(report))),
       who(report), deployments(report), notes(report)),
   );
 }
@@ -61,22 +70,37 @@ function hintCard(found) {
   ))));
 }
 
-function span(points) {
-  return points.length > 1 ? new Date(points.at(-1).start) - new Date(points[0].start) : 0;
+const NOTHING = { requests: 0, simple: 0, medium: 0, frontier: 0, hits: 0, escalated: 0, errors: 0, cost: 0, frontier_baseline: 0, saved: 0 };
+
+/** Every step from the one before the first request to now: a step without requests is not in the report. */
+function steps({ over_time: told, period }) {
+  const step = period.step_s * 1000;
+  const known_ = new Map(told.map((point) => [Date.parse(point.start), point]));
+  const found = [];
+  for (let at = Date.parse(told[0].start) - step; at <= Math.max(Date.parse(period.end), Date.parse(told.at(-1).start)); at += step) {
+    found.push(known_.get(at) ?? { ...NOTHING, start: new Date(at).toISOString() });
+  }
+  return found;
 }
 
-function savings({ over_time: points, period }) {
+const span = (points) => Date.parse(points.at(-1).start) - Date.parse(points[0].start);
+
+function savings(report) {
+  const points = steps(report);
+  const { period } = report;
   let cost = 0, baseline = 0;
   const totals = points.map((point) => ({ start: point.start, cost: (cost += point.cost), baseline: (baseline += point.frontier_baseline) }));
   const whole = span(points);
-  return card("What did I save?", totals.length < 2 ? h("p", { class: "note" }, "Too short a span for a line.") : gap({
+  return card("What did I save?", gap({
     title: "Cost so far, with the router and without", points: totals,
     upper: { name: "all at the frontier", fill: "f-soft", line: "l-soft", of: (p) => p.baseline }, lower: { name: "paid", fill: "f-accent", line: "l-accent", of: (p) => p.cost },
     label: (p) => tick(p.start, whole), when: (p) => moment(p.start), show: money,
   }), h("p", { class: "note" }, `Running totals of ${moment(period.start)} to ${moment(period.end)}. Paid includes escalations and what deciding and judging cost.`));
 }
 
-function traffic({ over_time: points, tiers }) {
+function traffic(report) {
+  const points = steps(report);
+  const { tiers } = report;
   const whole = span(points);
   return card("Where did requests go?", stacked({
     title: "Answers over time by tier", points, show: short,
