@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,7 +14,8 @@ from custom_router.cache.base import Selector, StoreFailed
 from custom_router.cache.key import CacheTenant
 from custom_router.cache_control import CacheControl, Pair, described
 from custom_router.encoder.worker import EncodingFailed
-from custom_router.feedback import FeedbackDesk, NotYours
+from custom_router.feedback import FeedbackDesk, NotYours, TooMuch
+from custom_router.feedback_body import Feedback
 from custom_router.runtime import Runtime
 from custom_router.tiers import Tier
 
@@ -82,25 +83,6 @@ class Warm(_Body):
     """The tier that the answers are as good as."""
 
 
-class Feedback(_Body):
-    """What a caller thinks of the answer to one of its requests."""
-
-    request_id: str = Field(min_length=1, max_length=64)
-    score: float | None = Field(default=None, ge=-1, le=1)
-    label: Literal["good", "bad"] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Feedback:
-        if (self.score is None) == (self.label is None):
-            raise ValueError("give a score from -1 to 1, or a label")
-        return self
-
-    @property
-    def value(self) -> float:
-        """The score, or the label's."""
-        return self.score if self.score is not None else 1.0 if self.label == "good" else -1.0
-
-
 def build_cache_routes(
     runtime: Runtime, may_look: Callable[..., Any], may_change: Callable[..., Any], caller_key: Callable[..., Any]
 ) -> APIRouter:
@@ -135,10 +117,12 @@ def build_cache_routes(
         """What a caller thinks of the answer to one of its own requests."""
         try:
             async with _told():
-                line = await desk.take(given.request_id, given.value, key)
+                line = await desk.take(given, key)
         except NotYours:
             raise HTTPException(404, "no such request of this key") from None
-        return {"request_id": line.request_id, "score": line.score, "dropped": line.dropped}
+        except TooMuch as error:
+            raise HTTPException(429, str(error), {"retry-after": "60"}) from None
+        return {"request_id": line.request_id, "score": line.score, "tags": line.tags, "dropped": line.dropped}
 
     return routes
 

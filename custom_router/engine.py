@@ -203,16 +203,21 @@ class RouterEngine:
     def _install(self, policy: Policy) -> None:
         self._accept(policy)
         domains = policy.document.domains
-        known = sorted(DomainModel.shipped())
-        unknown = [name for name, rule in domains.items() if rule.threshold is not None and name not in known]
-        if unknown:
-            told = f"the domain model knows {known} only; remove it"
-            raise PolicyError([Finding(policy.file_of(name), 0, f"domains.{name}.threshold", told) for name in unknown])
+        refuse_unknown_domains(policy)
         rules = {name: DomainRules.compile(name, domain.rules) for name, domain in domains.items()}
         accept_head(policy)
         # Here, not in the event loop at the first request that needs it.
         self.classification.warm(policy)
         self._installed = _Installed(policy, rules)
+
+
+def refuse_unknown_domains(policy: Policy) -> None:
+    """Raise `PolicyError` for a domain that asks the domain model, which does not know it."""
+    known = sorted(DomainModel.shipped())
+    domains = policy.document.domains
+    if unknown := [name for name, rule in domains.items() if rule.threshold is not None and name not in known]:
+        told = f"the domain model knows {known} only; remove it"
+        raise PolicyError([Finding(policy.file_of(name), 0, f"domains.{name}.threshold", told) for name in unknown])
 
 
 def _settled(view: RequestView, caller: Caller, around: Circumstances, policy: Policy) -> bool:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
+from cachetools import LRUCache
 
 from custom_router.cache.base import Selector
 from custom_router.cache_control import CacheControl
+from custom_router.feedback_body import Feedback
 from custom_router.observed import observe_feedback
 from custom_router.records.find import find_in, segments_newest_first
+from custom_router.records.finished import RECENT
 from custom_router.records.sinks import JsonLinesSink
 from custom_router.runtime import Runtime
 
@@ -23,18 +27,30 @@ _READ_BYTES = 64 * 2**20
 """Of the record files, newest first, that a request answered by another worker is looked for in."""
 
 
+PER_MINUTE = 120
+"""Feedback of one key that each worker takes: looking for a request reads the disk, and a line is kept of every one."""
+_KEYS = 10_000
+
+
 class NotYours(LookupError):
     """There is no such request, or it is another key's; the caller is not told which."""
 
 
+class TooMuch(RuntimeError):
+    """This key has given feedback too often. The message says how much it may give."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedbackLine:
-    """One line of `feedback/feedback-*.jsonl`, to be joined with the decision record by `request_id`."""
+    """One line of `feedback/feedback-*.jsonl`, to be joined with the decision record by `request_id`. Of several lines
+    of one request the latest counts."""
 
     request_id: str
     time: str
     key_hash: str | None
     score: float
+    label: str | None
+    tags: list[str]
     entry_id: str | None
     dropped: int
 
@@ -51,13 +67,18 @@ class FeedbackDesk:
         self._control = CacheControl(runtime)
         self._sink: JsonLinesSink | None = None
         self._reading = asyncio.Lock()
+        self._minutes: LRUCache[tuple[str, int], int] = LRUCache(_KEYS)
+        self._counted: LRUCache[str, None] = LRUCache(RECENT)
 
-    async def take(self, request_id: str, score: float, key_hash: str | None) -> FeedbackLine:
-        """Note a score, -1 to 1, for a request of the key with this hash (None: an administrator's, for any request).
+    async def take(self, given: Feedback, key_hash: str | None) -> FeedbackLine:
+        """Note what the key with this hash thinks of a request of its own (None: an administrator, of any request).
 
-        A negative one for an answer from the cache drops that entry and the caller's tenant's entries near to it.
-        Raises `NotYours`; `StoreFailed` where an entry could not be dropped.
+        A negative score for an answer from the cache drops that entry and the caller's tenant's entries near to it.
+        Raises `NotYours`; `TooMuch`; `StoreFailed` where an entry could not be dropped.
         """
+        if key_hash is not None:
+            self._admit(key_hash)
+        request_id, score = given.request_id, given.value
         record = await self._record(request_id)
         if record is None or (key_hash is not None and record["tenant"]["key_hash"] != key_hash):
             raise NotYours(request_id)
@@ -65,10 +86,20 @@ class FeedbackDesk:
         entry_id = cache["entry_id"] if cache["status"] == "hit" else None
         dropped = await self._drop(entry_id) if entry_id is not None and score < 0 else 0
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = FeedbackLine(request_id, now, record["tenant"]["key_hash"], score, entry_id, dropped)
+        key = record["tenant"]["key_hash"]
+        line = FeedbackLine(request_id, now, key, score, given.label, given.tags, entry_id, dropped)
         self._write(line)
-        observe_feedback(record, score)
+        if request_id not in self._counted:  # a counter cannot take back the opinion that this one replaces
+            self._counted[request_id] = None
+            observe_feedback(record, score)
         return line
+
+    def _admit(self, key_hash: str) -> None:
+        minute = (key_hash, int(time.monotonic() // 60))
+        taken = self._minutes.get(minute, 0)
+        if taken >= PER_MINUTE:
+            raise TooMuch(f"a key may give feedback {PER_MINUTE} times a minute")
+        self._minutes[minute] = taken + 1
 
     async def _record(self, request_id: str) -> dict[str, Any] | None:
         if (known := self._runtime.finished.recent.get(request_id)) is not None:

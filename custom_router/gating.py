@@ -138,7 +138,7 @@ class Gatekeeper:
         held, judged = await self._judge(ticket, record, first, (), upstream)
         first = held
         verdict = self._verdict(ticket, first, judged)
-        _tell(record, judged, verdict)
+        _tell(record, held, judged, verdict)
         self.rates.observe(first.tier, verdict is Verdict.ESCALATE)
         earlier: tuple[Attempt, ...] = ()
         while verdict is Verdict.ESCALATE:
@@ -166,7 +166,7 @@ class Gatekeeper:
                 break
             held, judged = await self._judge(ticket, record, higher, earlier, upstream)
             verdict = self._verdict(ticket, higher, judged)
-            _tell(record, judged, verdict)
+            _tell(record, held, judged, verdict)
         if held.broken is not None:
             raise held.broken
         return held
@@ -270,7 +270,9 @@ def _segment(ticket: GateTicket) -> str | None:
     return ticket.caller.team_alias or (domain.name if domain else None)
 
 
-def _tell(record: DecisionRecord, judged: Assessment, verdict: Verdict) -> None:
+def _tell(record: DecisionRecord, attempt: Attempt, judged: Assessment, verdict: Verdict) -> None:
+    record.gate.source = judged.source
+    record.gate.model = attempt.answer.model if attempt.answer is not None else None
     record.gate.confidence = None if judged.confidence is None else round(judged.confidence, 6)
     faults = {f"fault_{failure.value}": 1.0 for failure in judged.failures}
     record.gate.signals = {**record.gate.signals, **judged.signals, **faults}

@@ -21,7 +21,9 @@ from custom_router.gating import Calibrations, Gatekeeper, is_gated
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
 from custom_router.policy import Caller, Mode, Policy
+from custom_router.policy.history import PolicyHistory
 from custom_router.question import NOT_LOOKED, Question
+from custom_router.recent_requests import RecentRequests
 from custom_router.records.cost import Price, cost_of, processor_cost
 from custom_router.records.finished import FinishedRecords
 from custom_router.records.late import LateRecords
@@ -49,6 +51,7 @@ class Runtime:
         self.gatekeeper = Gatekeeper(engine.encoder, calibrations or Calibrations())
         self.caching = Caching(engine)
         self.caller_problems = CallerProblems()
+        self.recent = RecentRequests()
         self.gauges = StateGauges(self)
 
     @classmethod
@@ -72,6 +75,7 @@ class Runtime:
             keep=settings.keep_segments,
             queue_size=settings.queue,
         )
+        engine.watcher.tell(PolicyHistory(sink.directory / "policy").note)
         runtime = cls(engine, sink, calibrations)
         engine.start()
         runtime.gauges.start()
@@ -127,6 +131,7 @@ class Runtime:
             pending.ticket = GateTicket(view, policy, caller, decision, expected or Expectations())
         pending.headers = decision_headers(record)
         self.pending.put(token, pending)
+        self.recent.add(record.request_id, decision, caller, hit=pending.hit is not None)
         self.caching.expect(token, looked, view, caller, policy)
         for lost in self.pending.expired():
             self._late.put(lost)

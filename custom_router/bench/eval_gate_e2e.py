@@ -28,7 +28,7 @@ from custom_router.confidence.gate import GateThresholds, Verdict, gate
 from custom_router.demo.stack import Stack, StackError
 from custom_router.learn.gate_cascades import Cascade, read_cascades
 from custom_router.learn.gate_fit import fit_gate
-from custom_router.learn.gate_rows import Scored
+from custom_router.learn.gate_scored import Scored
 from custom_router.learn.gate_similarity import TextSimilarity
 from custom_router.tiers import TIERS, Tier
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from custom_router.cli.policy_file import PolicyOption, open_policy
+from custom_router.cli.record_files import RecordsOption, opened
 from custom_router.cli.terminal import fail, os_reason, say
-
-if TYPE_CHECKING:
-    from custom_router.reports.bill import Bill
-    from custom_router.reports.period import Period
-    from custom_router.reports.segments import Seen
 
 
 class Form(StrEnum):
@@ -30,10 +25,7 @@ def bill(
     team: Annotated[str | None, typer.Option(help="Only this team, by id or alias.", show_default="everybody")] = None,
     form: Annotated[Form, typer.Option("--format", help="table, csv or html.")] = Form.TABLE,
     output: Annotated[str, typer.Option(metavar="FILE", help="Where the bill goes; - is stdout.")] = "-",
-    records: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the decision records.", show_default="the policy's"),
-    ] = None,
+    records: RecordsOption = None,
     policy: PolicyOption = None,
 ) -> None:
     """Add up what routed requests cost and saved: by team, key and end user.
@@ -51,24 +43,21 @@ def bill(
     from custom_router.cli.text_files import writing
     from custom_router.reports.bill import make_bill
     from custom_router.reports.bill_text import as_csv, as_html, as_table
+    from custom_router.reports.missing import missing
     from custom_router.reports.period import month as month_of
-    from custom_router.reports.segments import Seen, records_in
 
     named = month or f"{datetime.now(UTC):%Y-%m}"
     try:
         period = month_of(named)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--month") from error
-    folder = records or Path(open_policy(policy).document.records.directory)
-    seen = Seen()
-    try:
-        made = make_bill(records_in(folder, period, seen), team)
-    except OSError as error:
-        fail(f"{error.filename or folder}: {os_reason(error)}; name the folder with --records if it is another")
+    where = records or str(open_policy(policy).document.records.directory)
+    with opened(where, period) as store:
+        made, read = make_bill(store, team), store.read
     if team is not None and not made.lines:
-        fail(f"no request of team {team!r} in {named}, among {seen.records} of all teams in {folder}")
+        fail(f"no request of team {team!r} in {named}, among {read.records} of all teams in {where}")
     title = f"Routed requests of {team or 'all teams'}, {named}"
-    notes = _notes(made, seen, period)
+    notes = missing(made.total(), read, period)
     text = as_csv(made) if form is Form.CSV else (as_html if form is Form.HTML else as_table)(made, title, notes)
     try:
         with writing(output) as target:
@@ -78,16 +67,3 @@ def bill(
     if form is Form.CSV:
         for note in notes:
             say(f"note: {note}", err=True)
-
-
-def _notes(made: Bill, seen: Seen, period: Period) -> list[str]:
-    unpriced = made.total().unpriced
-    told = [
-        (unpriced, f"{unpriced} answered requests have no price and are not in the sums"),
-        (seen.unreadable, f"{seen.unreadable} lines of the records are unreadable and not in the sums"),
-        (seen.torn, f"{seen.torn} files end in a torn line, which is not in the sums"),
-    ]
-    notes = [note for count, note in told if count]
-    if seen.first is not None and seen.first > period.start:
-        notes.append(f"the oldest record is of {seen.first:%Y-%m-%d %H:%M} UTC: nothing is known of before")
-    return notes

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def fit_gate(
-    data: Annotated[list[Path], typer.Option(metavar="FILE", help="Labelled answers, JSON lines or .gz; repeatable.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="Labelled answers: JSON lines, .gz, or a folder of records; repeatable."),
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The artifact to write.")],
     opinion_model: Annotated[
         list[str] | None,
@@ -27,25 +30,31 @@ def fit_gate(
 
     A line: {"id", "prompt", "model", "answer", "score", "conf", "conf_type"}, "score" being 0 to 1, with "segment"
     (else "source"), "logprobs" and "opinions" where there are some. Fifty labelled answers are the least for a model or
-    segment of its own; 300 are enough. Name the artifact in the policy as gate.artifact.
+    segment of its own; 300 are enough. Decision records count too, where their callers gave feedback: it is found in
+    the folder feedback/ beside them. Name the artifact in the policy as gate.artifact.
 
     \b
     Example:
       tier-router fit-gate --data labelled.jsonl --out gate.json
+      tier-router fit-gate --data var/records --out gate.json
       tier-router fit-gate --data labelled.jsonl.gz --opinion-model llama3.1-70b --out gate.json
     """
     from custom_router.confidence.calibrate import GateArtifact
     from custom_router.encoder import EncoderUnavailable
     from custom_router.learn.gate_fit import fit_gate as fit
     from custom_router.learn.gate_rows import Unread, read_labelled, score_row, with_opinions
+    from custom_router.learn.gate_scored import Scored
     from custom_router.learn.gate_similarity import TextSimilarity
 
     rows: list[AnswerLine] = []
+    scored: list[Scored] = []
     unread: list[Unread] = []
     try:
         for read in read_labelled(data):
             if isinstance(read, Unread):
                 unread.append(read)
+            elif isinstance(read, Scored):
+                scored.append(read)
             else:
                 rows.append(read)
     except OSError as error:
@@ -61,7 +70,7 @@ def fit_gate(
     judged = rows
     for model in opinion_model or ():
         judged = with_opinions(judged, model)
-    similarity, scored = TextSimilarity(), []
+    similarity = TextSimilarity()
     try:
         for done, row in enumerate(judged, 1):
             scored.extend(score_row(row, similarity))

@@ -22,20 +22,21 @@ def fit_rating(
     Example:
       tier-router fit-rating --data decisions-a.jsonl --data decisions-b.jsonl
     """
+    from custom_router.learn.labelled import labelled_lines
     from custom_router.learn.rating_fit import fit_rating as fit
     from custom_router.learn.rating_fit import read_rated
 
-    rows = []
-    for path in data:
-        try:
-            with path.open("rb") as file:
-                rows += [row for line in file if (row := read_rated(line)) is not None]
-        except OSError as error:
-            raise typer.BadParameter(f"{path}: {os_reason(error)}", param_hint="--data") from error
+    try:
+        read = (read_rated(line.raw, line.feedback) for line in labelled_lines(data))
+        rows = [row for row in read if row is not None]
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {os_reason(error)}", param_hint="--data") from error
+    except EOFError as error:
+        fail(f"--data: a .gz file ends too early: {error}")
     try:
         fitted = fit(rows)
     except ValueError as error:
-        fail(f"{error}. A record counts where both classifiers spoke and outcome.judge or outcome.feedback is known")
+        fail(f"{error}. A record counts where both classifiers spoke and a judge or its caller said how the answer was")
     gain, c = fitted.gain, fitted.calibration
     say(
         f"{len(rows):,} rated answers, judged on the latest {fitted.judged_on:,}: it saves "

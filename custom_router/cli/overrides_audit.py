@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from custom_router.cli.policy_file import PolicyOption, open_policy
-from custom_router.cli.terminal import fail, os_reason, paint, say
+from custom_router.cli.record_files import RecordsOption, opened
+from custom_router.cli.terminal import paint, say
 
 if TYPE_CHECKING:
     from custom_router.reports.overrides_audit import OverridesAudit
     from custom_router.reports.period import Period
-    from custom_router.reports.segments import Seen
+    from custom_router.reports.store import Read
 
 _SHOWN = 20
 _RULES_SHOWN = 6
@@ -22,10 +22,7 @@ _RULES_SHOWN = 6
 
 def audit(
     since: Annotated[str, typer.Option(help="How far back: 12h, 30d, 2w, or a date, UTC.")] = "30d",
-    records: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the decision records.", show_default="the policy's"),
-    ] = None,
+    records: RecordsOption = None,
     policy: PolicyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -43,22 +40,17 @@ def audit(
 
     import orjson
 
-    from custom_router.reports.overrides_audit import audit_overrides
+    from custom_router.reports.overrides_audit import audit_overrides, judged_requests
     from custom_router.reports.period import since as period_since
-    from custom_router.reports.segments import Seen, records_in
 
     try:
         period = period_since(since, datetime.now(UTC))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from error
-    opened = open_policy(policy).document
-    folder = records or Path(opened.records.directory)
-    seen = Seen()
-    required = {name: domain.tier for name, domain in opened.domains.items()}
-    try:
-        found = audit_overrides(records_in(folder, period, seen), required)
-    except OSError as error:
-        fail(f"{error.filename or folder}: {os_reason(error)}; name the folder with --records if it is another")
+    document = open_policy(policy).document
+    required = {name: domain.tier for name, domain in document.domains.items()}
+    with opened(records or str(document.records.directory), period) as store:
+        found, seen = audit_overrides(judged_requests(store), required), store.read
     if as_json:
         say(orjson.dumps(_as_dict(found, seen, period), option=orjson.OPT_INDENT_2).decode())
     else:
@@ -67,7 +59,7 @@ def audit(
         raise typer.Exit(1)
 
 
-def _as_dict(found: OverridesAudit, seen: Seen, period: Period) -> dict[str, object]:
+def _as_dict(found: OverridesAudit, seen: Read, period: Period) -> dict[str, object]:
     return {
         "from": period.start.isoformat(),
         "to": period.end.isoformat(),
@@ -80,7 +72,7 @@ def _as_dict(found: OverridesAudit, seen: Seen, period: Period) -> dict[str, obj
     }
 
 
-def _print(found: OverridesAudit, seen: Seen, period: Period) -> None:
+def _print(found: OverridesAudit, seen: Read, period: Period) -> None:
     say(f"{period}: {found.requests} requests in {seen.segments} files, {found.matched} matched a domain")
     if seen.first is not None and seen.first > period.start:
         say(f"{paint('note:', 'note')} the oldest record is of {seen.first:%Y-%m-%d %H:%M}: nothing is known of before")
@@ -113,7 +105,7 @@ def _print(found: OverridesAudit, seen: Seen, period: Period) -> None:
         say("no request matched a domain")
 
 
-def _remarks(found: OverridesAudit, seen: Seen) -> None:
+def _remarks(found: OverridesAudit, seen: Read) -> None:
     remarks = [
         (found.capped_by_choice, "named a domain in a header only, which lifts no cap: a capped caller's own choice"),
         (found.unjudged, "matched a domain whose required tier is not recorded, and which the policy no longer has"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from custom_router.cli.policy_file import PolicyOption, open_policy
+from custom_router.cli.record_files import RecordsOption, opened
 from custom_router.cli.terminal import fail, os_reason, say
 
 if TYPE_CHECKING:
@@ -18,14 +19,7 @@ def report(
         str | None, typer.Option(help="How far back: 12h, 7d, 2w, or a date, UTC.", show_default="7d")
     ] = None,
     month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="A calendar month, UTC, instead.")] = None,
-    records: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="A folder, a file, a pattern, or s3://bucket/prefix/*.jsonl.",
-            show_default="the policy's",
-        ),
-    ] = None,
+    records: RecordsOption = None,
     fixed_usd_per_month: Annotated[
         float,
         typer.Option(min=0.0, help="What the router costs a month whether it is used or not, for the break-even."),
@@ -45,17 +39,11 @@ def report(
       tier-router report --month 2026-11 --html november.html
       tier-router report --records 's3://bucket/records/*.jsonl' --json
     """
-    from custom_router.reports.report import run_report
-    from custom_router.reports.store import RecordsUnreadable
+    from custom_router.reports.report import report_on
 
     period = _period(since, month)
-    where = records or open_policy(policy).document.records.directory
-    try:
-        made = run_report(str(where), period, fixed_usd_per_month)
-    except OSError as error:
-        fail(f"{error.filename or where}: {os_reason(error)}; name the records with --records if they are elsewhere")
-    except RecordsUnreadable as error:
-        fail(f"{where}: {error}")
+    with opened(records or str(open_policy(policy).document.records.directory), period) as store:
+        made = report_on(store, fixed_usd_per_month)
     if html is not None:
         from custom_router.reports.report_text import as_html
 

@@ -20,11 +20,13 @@ Similarity = Callable[[str, str], float]
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """What is thought of an answer: the calibrated probability that it is good, None where no signal was there; plain
-    `failures`; and the `signals` that were seen (for the record: short names to numbers)."""
+    `failures`; and the `signals` that were seen (for the record: short names to numbers), with the name of their set,
+    `source`."""
 
     calibrated: Confidence | None = None
     failures: tuple[Failure, ...] = ()
     signals: dict[str, float] = field(default_factory=dict)
+    source: str | None = None
 
     @property
     def confidence(self) -> float | None:
@@ -57,8 +59,9 @@ def assess(
     score = gate_score(own, agreements)
     if score is None:
         return Assessment(None, faults, signals)
-    calibrated = artifact.confidence(answer.model, signal_set(reading, agreements), score, segment)
-    return Assessment(calibrated, faults, signals)
+    signals["score"] = round(score, 6)
+    source = signal_set(reading, agreements)
+    return Assessment(artifact.confidence(answer.model, source, score, segment), faults, signals, source)
 
 
 def signal_set(reading: tuple[float, str] | None, opinions: Sequence[object]) -> str:

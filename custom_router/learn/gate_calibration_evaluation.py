@@ -13,7 +13,7 @@ from custom_router.learn.gate_calibration import apply, fit_calibrator, fit_entr
 from custom_router.learn.gate_cascades import Cascade
 from custom_router.learn.gate_fit import pooled_entry
 from custom_router.learn.gate_measures import calibration_error, chance_error
-from custom_router.learn.gate_rows import Scored
+from custom_router.learn.gate_scored import Scored
 
 Floats = npt.NDArray[np.float64]
 Predict = Callable[[Floats], Floats]

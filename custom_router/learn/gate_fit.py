@@ -32,7 +32,7 @@ from custom_router.learn.gate_measures import (
     coherence,
     reliability_bins,
 )
-from custom_router.learn.gate_rows import Scored
+from custom_router.learn.gate_scored import Scored
 
 Floats = npt.NDArray[np.float64]
 

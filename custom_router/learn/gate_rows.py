@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from custom_router.confidence.agreement import agreement
 from custom_router.confidence.assess import Similarity, signal_set
@@ -13,20 +14,9 @@ from custom_router.confidence.base import Opinion
 from custom_router.confidence.logprobs import own_confidence, own_reading
 from custom_router.confidence.score import gate_score
 from custom_router.learn.gate_lines import AnswerLine, BadAnswerLine, read_answer_line
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One labelled answer seen through one signal set. `own` is the model's log probability, None where none came."""
-
-    segment: str | None
-    model: str
-    signals: str
-    score: float
-    own: float | None
-    good: float
-    agreement: float | None
-    """With the first opinion, 0..1."""
+from custom_router.learn.gate_records import is_record, scored_record
+from custom_router.learn.gate_scored import Scored
+from custom_router.learn.labelled import labelled_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +27,26 @@ class Unread:
     error: str
 
 
-def read_labelled(paths: Iterable[Path]) -> Iterator[AnswerLine | Unread]:
-    """Read JSON lines with a `score`, gzipped where the name ends in .gz. Raises OSError."""
-    for path in paths:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
-            for number, raw in enumerate(lines, 1):
-                if not raw.strip():
-                    continue
-                read = read_answer_line(raw)
-                if isinstance(read, BadAnswerLine):
-                    yield Unread(f"{path}:{number}", read.error)
-                elif read.good is None:
-                    yield Unread(f"{path}:{number}", "has no score")
-                else:
-                    yield read
+def read_labelled(paths: Iterable[Path]) -> Iterator[AnswerLine | Scored | Unread]:
+    """Read JSON lines with a `score`, and decision records with a judge's or their caller's word. Raises `OSError`,
+    `EOFError`."""
+    for line in labelled_lines(paths):
+        read = read_answer_line(line.raw)
+        if isinstance(read, AnswerLine) and read.good is not None:
+            yield read
+        elif (record := _record(line.raw)) is not None:
+            scored = scored_record(record, line.feedback)
+            yield scored if isinstance(scored, Scored) else Unread(line.where, scored)
+        else:
+            yield Unread(line.where, read.error if isinstance(read, BadAnswerLine) else "has no score")
+
+
+def _record(raw: bytes) -> dict[str, Any] | None:
+    try:
+        fields = json.loads(raw)
+    except (RecursionError, ValueError):
+        return None
+    return fields if isinstance(fields, dict) and is_record(fields) else None
 
 
 def with_opinions(rows: Sequence[AnswerLine], model: str) -> list[AnswerLine]:

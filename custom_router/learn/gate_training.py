@@ -13,7 +13,9 @@ import typer
 
 from custom_router.confidence.calibrate import Calibrator, DataSource, Entry, GateArtifact
 from custom_router.learn.gate_fit import VERSION, pooled_entry
-from custom_router.learn.gate_rows import Scored, Unread, read_labelled, score_row, with_opinions
+from custom_router.learn.gate_lines import AnswerLine
+from custom_router.learn.gate_rows import read_labelled, score_row, with_opinions
+from custom_router.learn.gate_scored import Scored
 
 SOURCE = "mmlu_pro"
 """The only source marked *train* that holds answers; it has no confidences."""
@@ -55,7 +57,7 @@ def rows_with_prompts(data: Path) -> Iterator[Scored]:
     read = [
         replace(row, prompt=asked[row.id][0], segment=asked[row.id][1])
         for row in read_labelled([data / "answers.jsonl.gz"])
-        if not isinstance(row, Unread) and row.segment == SOURCE
+        if isinstance(row, AnswerLine) and row.segment == SOURCE
     ]
     for model, opinion in PAIRS:
         kept = [row for row in read if row.answer.model in (model, opinion)]

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from custom_router.confidence.gate import Verdict
+from custom_router.learn.labelled import said_of
 from custom_router.request import RequestView
 from custom_router.tiers import Tier
 
@@ -49,13 +51,13 @@ class _Plain(BaseModel):
     source: str = "own"
 
 
-def read_own_line(raw: bytes) -> OwnLine | str:
+def read_own_line(raw: bytes, feedback: Mapping[str, float] = MappingProxyType({})) -> OwnLine | str:
     """Read one line; a text says why it cannot be learned from.
 
     Plain: `{"prompt" or "messages", "scores": {"simple", "medium", "frontier"}, "time", "source"}`, a score, 0 to 1,
     for each tier that was tried; without the frontier's, a score is itself whether the answer was good enough.
     `confidence` and `cost` (USD), by tier too, are read where they are given. A decision record needs its prompt
-    (`records.log_text`) and a judge's score, feedback or a verdict of the gate.
+    (`records.log_text`) and a judge's score, its caller's `feedback` (0 to 1, by request id) or a verdict of the gate.
     """
     try:
         fields = json.loads(raw)
@@ -64,7 +66,7 @@ def read_own_line(raw: bytes) -> OwnLine | str:
     if not isinstance(fields, dict):
         return "is no object"
     try:
-        return _record(fields) if "decided_tier" in fields else _plain(fields)
+        return _record(fields, feedback) if "decided_tier" in fields else _plain(fields)
     except ValidationError as error:
         first = error.errors()[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
@@ -84,14 +86,16 @@ def _plain(fields: dict[str, Any]) -> OwnLine | str:
     return OwnLine(view, _implied(ok), line.scores, line.source, _seconds(line.time), line.confidence, line.cost)
 
 
-def _record(fields: dict[str, Any]) -> OwnLine | str:
+def _record(fields: dict[str, Any], feedback: Mapping[str, float]) -> OwnLine | str:
     text = fields.get("text")
     if not isinstance(text, str) or not text.strip():
         return "is a record without its prompt: set records.log_text, or join the prompts yourself"
     gate, outcome, tenant = (fields.get(name) or {} for name in ("gate", "outcome", "tenant"))
     if outcome.get("status") not in ("ok", "unknown"):
         return "is a record of a request that failed"
-    found = _judged(gate, outcome)
+    if (fields.get("cache") or {}).get("status") == "hit":
+        return "is a record of a stored answer, which was given to another question first"
+    found = _judged(fields, gate, feedback)
     if found is None:
         return "is a record without an outcome: no judge, no feedback, no verdict of the gate"
     tier = Tier(fields["decided_tier"] if gate.get("escalated_to") else fields["tier"])
@@ -104,13 +108,12 @@ def _record(fields: dict[str, Any]) -> OwnLine | str:
     return OwnLine(view, _implied(ok), ok, str(source), _seconds(datetime.fromisoformat(when) if when else None))
 
 
-def _judged(gate: Mapping[str, Any], outcome: Mapping[str, Any]) -> float | None:
+def _judged(fields: Mapping[str, Any], gate: Mapping[str, Any], feedback: Mapping[str, float]) -> float | None:
     """Whether the first answer was good enough: by a judge, else by feedback, else as the gate thought."""
     if gate.get("escalated_to"):
         return 0.0  # whatever was said later, was said of the answer that replaced it
-    for value in (outcome.get("judge"), outcome.get("feedback")):
-        if isinstance(value, int | float) and 0.0 <= value <= 1.0:
-            return float(value)
+    if (said := said_of(fields, feedback)) is not None:
+        return said
     confidence = gate.get("confidence")
     judged = gate.get("verdict") in (Verdict.TRUST, Verdict.REVIEW, Verdict.ESCALATE)
     return float(confidence) if judged and isinstance(confidence, int | float) else None

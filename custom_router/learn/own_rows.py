@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from custom_router.classify.features import surface_features
 from custom_router.learn.head_training import Prompts
+from custom_router.learn.labelled import labelled_lines
 from custom_router.learn.outcomes import Encode
 from custom_router.learn.own_lines import OwnLine, read_own_line
 from custom_router.tiers import TIERS, Tier
@@ -55,21 +55,16 @@ class OwnRows:
 
 
 def read_own(paths: Iterable[Path], left_out: Counter[str]) -> Iterator[OwnLine]:
-    """Lines of files and of the `.jsonl` files of folders, gzipped where a name ends in .gz. Raises OSError.
+    """What `labelled_lines` can be learned from. Raises `OSError`, `EOFError`.
 
     Lines that cannot be learned from are counted in `left_out` by their reason.
     """
-    for path in paths:
-        for file in sorted(path.glob("*.jsonl*")) if path.is_dir() else [path]:
-            with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
-                for raw in lines:
-                    if not raw.strip():
-                        continue
-                    read = read_own_line(raw)
-                    if isinstance(read, OwnLine):
-                        yield read
-                    else:
-                        left_out[read] += 1
+    for line in labelled_lines(paths):
+        read = read_own_line(line.raw, line.feedback)
+        if isinstance(read, OwnLine):
+            yield read
+        else:
+            left_out[read] += 1
 
 
 def own_rows(lines: Iterable[OwnLine], encode: Encode, progress: Callable[[int], None] = lambda done: None) -> OwnRows:

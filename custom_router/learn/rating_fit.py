@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from custom_router.classify.opinion import log_odds
 from custom_router.learn.head_calibration import newton
+from custom_router.learn.labelled import said_of
 from custom_router.learn.measures import Estimate, bootstrap
 from custom_router.policy.classifier import MediumCurve, RatingCalibration, TierCurve
 from custom_router.tiers import Tier
@@ -54,26 +55,24 @@ class RatingFit:
         return self.weight > 0.0 and self.gain.low > 0.0
 
 
-def read_rated(line: bytes) -> Rated | None:
-    """A decision record in which both classifiers spoke and a judge or the user said how the cheap answer was.
+def read_rated(line: bytes, feedback: Mapping[str, float] = MappingProxyType({})) -> Rated | None:
+    """A decision record in which both classifiers spoke and a judge or the user said how the cheap answer was, in the
+    record or in the `feedback` (0 to 1, by request id).
 
     The gate's confidence is no outcome here: it is a model's opinion too. None for any other line.
     """
     try:
         record = json.loads(line)
-        scores, gate, outcome = record["scores"], record["gate"], record["outcome"]
+        scores, gate = record["scores"], record["gate"]
         tier = Tier(record["tier"])
         own, rating = scores["own"][tier.value], scores["vllm"]["log_odds"][tier.value]
-        good = _first_number(outcome.get("judge"), outcome.get("feedback"))
+        good = said_of(record, feedback)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if good is None or gate.get("escalated_to") or tier is Tier.FRONTIER:
+    stored = (record.get("cache") or {}).get("status") == "hit"
+    if good is None or stored or gate.get("escalated_to") or tier is Tier.FRONTIER:
         return None
     return Rated(str(record.get("time")), tier, log_odds(float(own)), float(rating), good)
-
-
-def _first_number(*values: Any) -> float | None:
-    return next((float(v) for v in values if isinstance(v, int | float) and 0.0 <= v <= 1.0), None)
 
 
 def fit_rating(rows: Iterable[Rated]) -> RatingFit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class Policy:
     source: str
     artifacts: tuple[Identity | None, ...] = ()
     overrides: Overrides | None = None
+    content: bytes = b""
+    """The file's text as it was read."""
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
@@ -83,24 +85,26 @@ class Policy:
         return cls(document, "safe", source)
 
     @classmethod
-    def parse(cls, raw: str | bytes, *, source: str = "policy") -> Policy:
+    def parse(cls, raw: str | bytes, *, source: str = "policy", read: Callable[[Path], bytes] | None = None) -> Policy:
         """Check policy text, together with the overrides file that it may name, relative to `source`.
 
-        Raises `PolicyError` with one finding for each mistake."""
+        `read` gives that file's text where it is not to be read from the disk. Raises `PolicyError` with one finding
+        for each mistake."""
         content = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
         mend = "it must be a mapping with at least `tiers:`; `tier-router init` writes a policy to start from"
         node, data = _mapping(content, source, mend)
         overrides: Overrides | None = None
+        version = content
         if isinstance(name := data.get("overrides"), str) and name:
-            overrides, domains = _read_overrides(Path(source).parent / name, data, source)
+            overrides, domains = _read_overrides(Path(source).parent / name, data, source, read)
             data = merged(data, domains)
             # Between two YAML documents: the same lines distributed otherwise are another version.
-            content = b"\n---\n".join((content, overrides.content))
+            version = b"\n---\n".join((content, overrides.content))
         try:
             document = PolicyDocument.model_validate(data)
         except ValidationError as error:
             raise PolicyError(findings_of(error, node, source), overrides) from error
-        return cls(document, hashlib.sha256(content).hexdigest()[:12], source, overrides=overrides)
+        return cls(document, hashlib.sha256(version).hexdigest()[:12], source, overrides=overrides, content=content)
 
     def file_of(self, domain: str) -> str:
         """The file that a domain stands in."""
@@ -128,11 +132,13 @@ def _mapping(content: bytes, source: str, mend: str) -> tuple[yaml.Node | None, 
     return node, data
 
 
-def _read_overrides(path: Path, policy: dict[str, Any], source: str) -> tuple[Overrides, dict[str, Any]]:
+def _read_overrides(
+    path: Path, policy: dict[str, Any], source: str, read: Callable[[Path], bytes] | None
+) -> tuple[Overrides, dict[str, Any]]:
     """The file that the policy's data names, checked by itself, and its domains' data. Raises `PolicyError`."""
-    found = Overrides(path, identity(path))
+    found = Overrides(path, identity(path) if read is None else None)
     try:
-        content = _read(path, f"{source} names it under `overrides`")
+        content = read(path) if read is not None else _read(path, f"{source} names it under `overrides`")
         node, data = _mapping(content, str(path), "it must be a mapping with `domains:`")
         try:
             OverridesDocument.model_validate(data)

@@ -58,10 +58,15 @@ class PolicyWatcher:
                 raise
             self.policy, refused = fallback, self._reasons(error)
             install(fallback)
+        self._tell: Callable[[Policy, str], None] | None = None
         self.status = PolicyStatus(self.policy.version, self.policy.source, _now())
         metrics.policy_loaded(self.policy.version)
         if refused:
             self._refuse(refused)
+
+    def tell(self, listener: Callable[[Policy, str], None]) -> None:
+        """Have the watching thread tell of the policy in force, and of each later one, with the time of its loading."""
+        self._tell = listener
 
     def start(self) -> None:
         """Watch from a daemon thread until `close`."""
@@ -72,6 +77,7 @@ class PolicyWatcher:
         self._stop.set()
 
     def _watch(self) -> None:
+        self._told(self.policy)
         while not self._stop.wait(POLL_SECONDS):
             self.check()
 
@@ -98,6 +104,11 @@ class PolicyWatcher:
         self.status = PolicyStatus(policy.version, policy.source, _now(), status.reloads + 1, status.failures)
         metrics.policy_loaded(policy.version)
         logger.info("policy %s loaded from %s", policy.version, policy.source)
+        self._told(policy)
+
+    def _told(self, policy: Policy) -> None:
+        if self._tell is not None:
+            self._tell(policy, self.status.loaded_at)
 
     def _refuse(self, findings: list[Finding]) -> None:
         status = self.status

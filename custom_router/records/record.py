@@ -80,10 +80,13 @@ class CacheFields:
 class GateFields:
     """What the confidence gate did. `mode` is how the answer was held: `whole` (not streamed), `buffer`, `prefix` or
     `off`. `verdict` is `bypass` where it did not run, `confidence` the last judged answer's, `escalated_to` the tier
-    whose answer replaced it, `held_ms` how long the answer waited for its verdict and its replacement."""
+    whose answer replaced it, `held_ms` how long the answer waited for its verdict and its replacement. `source` names
+    what the confidence was read from, and `model` whose answer was judged last."""
 
     mode: str = "off"
     signals: dict[str, float] = field(default_factory=dict)
+    source: str | None = None
+    model: str | None = None
     confidence: float | None = None
     verdict: str = "bypass"
     escalated_to: str | None = None
@@ -134,7 +137,8 @@ class CostFields:
 
 @dataclass(slots=True)
 class OutcomeFields:
-    """How it ended: `ok`, `error`, or `unknown` when LiteLLM never reported an end."""
+    """How it ended: `ok`, `error`, or `unknown` when LiteLLM never reported an end. `feedback` and `judge`, 0 to 1, are
+    for who labels records: a record is written once, and what callers say later is a line of its own beside it."""
 
     status: str = "unknown"
     error: str | None = None

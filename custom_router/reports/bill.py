@@ -1,62 +1,12 @@
-"""What routed requests cost, saved and took, by team, key and end user. Pure."""
+"""What routed requests cost, saved and took, by team, key and end user."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-
-@dataclass(slots=True)
-class Sums:
-    """Requests added up. Dollars; `saved` is against the frontier and net of everything that the router spent itself:
-    `overhead`, which is judging answers, and `escalation`, the answers that replaced others.
-
-    `unpriced` requests were answered, but LiteLLM knew no price: their cost is missing from the sums.
-    """
-
-    requests: int = 0
-    errors: int = 0
-    cost: float = 0.0
-    saved: float = 0.0
-    overhead: float = 0.0
-    escalation: float = 0.0
-    hits: int = 0
-    escalated: int = 0
-    unpriced: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    tiers: Counter[str] = field(default_factory=Counter)
-
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Count one request."""
-        cost, tokens = record.get("cost") or {}, record.get("tokens") or {}
-        failed = (record.get("outcome") or {}).get("status") != "ok"
-        hit = (record.get("cache") or {}).get("status") == "hit"
-        self.requests += 1
-        self.errors += failed
-        self.cost += cost.get("total") or 0.0
-        self.saved += cost.get("saved") or 0.0
-        self.overhead += cost.get("classifier") or 0.0
-        self.escalation += cost.get("escalation") or 0.0
-        self.hits += hit
-        self.escalated += bool((record.get("gate") or {}).get("escalated_to"))
-        self.unpriced += not failed and cost.get("total") is None
-        self.input_tokens += tokens.get("input") or 0
-        self.output_tokens += tokens.get("output") or 0
-        if not hit:  # nobody's model answered
-            self.tiers[str(record.get("tier"))] += 1
-
-    @property
-    def hit_rate(self) -> float:
-        """Share of requests answered from the cache."""
-        return self.hits / self.requests if self.requests else 0.0
-
-    @property
-    def escalation_rate(self) -> float:
-        """Share of requests whose first answer was replaced."""
-        return self.escalated / self.requests if self.requests else 0.0
+from custom_router.reports.store import Store
+from custom_router.reports.sums import SELECT, Sums, added
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +35,7 @@ class Bill:
 
     def total(self) -> Sums:
         """Everything together."""
-        return _added(self.lines.values())
+        return added(self.lines.values())
 
     def by_team(self) -> dict[Payer, Sums]:
         """A line for each team, the dearest first."""
@@ -104,30 +54,35 @@ class Bill:
         groups: dict[Payer, list[Sums]] = {}
         for payer, sums in self.lines.items():
             groups.setdefault(part(payer), []).append(sums)
-        return _dearest_first({payer: _added(sums) for payer, sums in groups.items()})
+        return _dearest_first({payer: added(sums) for payer, sums in groups.items()})
 
 
-def make_bill(records: Iterable[Mapping[str, Any]], team: str | None = None) -> Bill:
+def make_bill(store: Store, team: str | None = None) -> Bill:
     """Add up records. `team` is the id or alias of the one team to be billed; None bills everybody."""
+    wanted = "TRUE" if team is None else "team = $team OR team_alias = $team"
+    named = {} if team is None else {"team": team}
     bill = Bill()
-    for record in records:
-        tenant = record.get("tenant") or {}
-        if team is not None and team not in (tenant.get("team"), tenant.get("team_alias")):
-            continue
-        payer = Payer(*(str(tenant.get(name) or "") for name in ("team", "key_hash", "end_user")))
-        for identity, alias in ((payer.team, tenant.get("team_alias")), (payer.key, tenant.get("key_alias"))):
-            if identity and alias:
-                bill.aliases[identity] = str(alias)
-        bill.lines.setdefault(payer, Sums()).add(record)
+    for *payer, sums in _sums(store, wanted, named):
+        bill.lines[Payer(*payer)] = sums
+    for id_, alias in (("team", "team_alias"), ("key_hash", "key_alias")):
+        bill.aliases |= dict(
+            store.rows(
+                f"SELECT {id_}, arg_max({alias}, moment) FROM requests "
+                f"WHERE {id_} <> '' AND {alias} <> '' AND ({wanted}) GROUP BY {id_}",
+                named,
+            )
+        )
     return bill
 
 
-def _added(parts: Iterable[Sums]) -> Sums:
-    whole = Sums()
-    for part in parts:
-        for name in Sums.__slots__:
-            setattr(whole, name, getattr(whole, name) + getattr(part, name))
-    return whole
+def _sums(store: Store, wanted: str, named: dict[str, str]) -> Iterator[tuple[str, str, str, Sums]]:
+    rows = store.rows(
+        f"SELECT team, key_hash, end_user, {SELECT} FROM requests WHERE {wanted} GROUP BY ALL "
+        "ORDER BY team, key_hash, end_user",
+        named,
+    )
+    for team, key, end_user, *figures in rows:
+        yield team, key, end_user, Sums(*figures)
 
 
 def _dearest_first(lines: Mapping[Payer, Sums]) -> dict[Payer, Sums]:

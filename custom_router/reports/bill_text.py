@@ -5,31 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from html import escape
 
-from custom_router.reports.bill import Bill, Payer, Sums
+from custom_router.reports.bill import Bill, Payer
+from custom_router.reports.page import listed, page, table
+from custom_router.reports.sums import Sums
+from custom_router.reports.text import aligned, inert, printable
 from custom_router.tiers import TIERS
 
 _HEADINGS = ("requests", "cost $", "saved $", "simple", "medium", "frontier", "hits", "escalated", "errors")
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1a1a1a }}
-table {{ border-collapse: collapse; width: 100%; margin-bottom: 2rem }}
-th, td {{ padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #ddd }}
-th:first-child, td:first-child {{ text-align: left }}
-td:first-child {{ overflow-wrap: anywhere }}
-thead th {{ border-bottom: 2px solid #888 }}
-.notes {{ color: #555 }}
-</style>
-<h1>{title}</h1>
-{body}
-</html>
-"""
 
 
 def sections(bill: Bill) -> list[tuple[str, list[tuple[str, Sums]]]]:
@@ -47,34 +30,18 @@ def as_table(bill: Bill, title: str, notes: Sequence[str]) -> str:
     parts = [title]
     for heading, lines in sections(bill):
         if lines:
-            rows = [(heading, *_HEADINGS), *((_printable(name), *_cells(sums)) for name, sums in lines)]
-            widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-            parts.append(
-                "\n".join(
-                    "  ".join(
-                        [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-                    )
-                    for row in rows
-                )
-            )
+            parts.append(aligned([(heading, *_HEADINGS), *((printable(name), *_cells(sums)) for name, sums in lines)]))
     return "\n\n".join([*parts, *(["\n".join(f"note: {note}" for note in notes)] if notes else [])]) + "\n"
 
 
 def as_html(bill: Bill, title: str, notes: Sequence[str]) -> str:
-    """One page that needs nothing else and runs nothing. Names are escaped: clients choose some of them."""
-    body = []
-    for heading, lines in sections(bill):
-        if not lines:
-            continue
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in (heading, *_HEADINGS))
-        rows = "\n".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (name, *_cells(sums))) + "</tr>"
-            for name, sums in lines
-        )
-        body.append(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>")
-    if notes:
-        body.append('<ul class="notes">' + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>")
-    return _PAGE.format(title=escape(title), body="\n".join(body))
+    """One page that needs nothing else and runs nothing."""
+    parts = [
+        table([(heading, *_HEADINGS), *((name, *_cells(sums)) for name, sums in lines)])
+        for heading, lines in sections(bill)
+        if lines
+    ]
+    return page(title, [*parts, *([listed(notes)] if notes else [])])
 
 
 _COLUMNS = (
@@ -91,7 +58,7 @@ def as_csv(bill: Bill) -> str:
     writer.writerow(_COLUMNS)
     for payer, sums in bill.lines.items():
         names = (payer.team, bill.aliases.get(payer.team, ""), payer.key, bill.aliases.get(payer.key, ""))
-        writer.writerow([*(_inert(name) for name in (*names, payer.end_user)), *_figures(sums)])
+        writer.writerow([*(inert(name) for name in (*names, payer.end_user)), *_figures(sums)])
     return out.getvalue()
 
 
@@ -99,19 +66,9 @@ def _figures(sums: Sums) -> list[object]:
     money = [f"{dollars:.10f}" for dollars in (sums.cost, sums.saved, sums.overhead, sums.escalation)]
     rates = f"{sums.hit_rate:.6f}", f"{sums.escalation_rate:.6f}"
     return [
-        sums.requests, sums.errors, *money, *(sums.tiers[tier.value] for tier in TIERS), sums.hits, rates[0],
+        sums.requests, sums.failed, *money, *(sums.tiers[tier.value] for tier in TIERS), sums.hits, rates[0],
         sums.escalated, rates[1], sums.unpriced, sums.input_tokens, sums.output_tokens,
     ]  # fmt: skip
-
-
-def _inert(name: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
-    return f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name
-
-
-def _printable(name: str) -> str:
-    """A name that moves no terminal's cursor."""
-    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def _key(bill: Bill, payer: Payer) -> str:
@@ -128,5 +85,5 @@ def _cells(sums: Sums) -> tuple[str, ...]:
         *(f"{100 * mix.get(tier.value, 0) / answered:.0f} %" for tier in TIERS),
         f"{100 * sums.hit_rate:.0f} %",
         f"{100 * sums.escalation_rate:.0f} %",
-        f"{sums.errors:,}",
+        f"{sums.failed:,}",
     )

@@ -16,6 +16,13 @@ def quantile(store: Store) -> str:
     return "quantile_cont" if store.read.records <= EXACT_UP_TO else "approx_quantile"
 
 
+def approximate(store: Store) -> list[str]:
+    """What is to be said of quantiles that are not exact."""
+    if store.read.records <= EXACT_UP_TO:
+        return []
+    return [f"above {EXACT_UP_TO:,} requests quantiles are approximate (t-digest)"]
+
+
 def latency(store: Store) -> Latency:
     """Quantiles of answered requests."""
     at = f"{quantile(store)}({{}}, [0.5, 0.95, 0.99])"

@@ -109,7 +109,7 @@ def _latency(report: Report) -> Section:
         ("added by the router", latency.overhead),
         *((f"  {stage}", found) for stage, found in latency.stages.items()),
     ]
-    rows = [("milliseconds", "n", "P50", "P95", "P99")]
+    rows: list[tuple[str, ...]] = [("milliseconds", "n", "P50", "P95", "P99")]
     for name, found in told:
         if found.n:
             rows.append((name, f"{found.n:,}", *(milliseconds(ms) for ms in (found.p50, found.p95, found.p99))))

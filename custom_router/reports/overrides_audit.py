@@ -1,13 +1,13 @@
-"""Whether all traffic that matched a domain went to the tier which the policy required of it. Pure."""
+"""Whether all traffic that matched a domain went to the tier which the policy required of it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from custom_router.causes import Cause
+from custom_router.reports.store import Store
 from custom_router.tiers import Tier
 
 LISTED = 1_000
@@ -68,48 +68,74 @@ class OverridesAudit:
         return self.matched - sum(domain.held for domain in self.domains.values())
 
 
-def audit_overrides(records: Iterable[Mapping[str, Any]], required: Mapping[str, Tier]) -> OverridesAudit:
-    """Judge every record. `required` holds the tiers of the policy in force, for records that do not say it."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a record says about its domain; `domain` is empty where none matched."""
+
+    request_id: str
+    time: str
+    policy_version: str
+    mode: str
+    domain: str
+    rule: str
+    required: str
+    tier: str
+    causes: Sequence[str]
+
+
+def judged_requests(store: Store) -> Iterator[Judged]:
+    """Every request, a batch at a time in memory."""
+    rows = store.stream(
+        "SELECT coalesce(request_id, ''), strftime(moment, '%Y-%m-%dT%H:%M:%S.%g+00:00'), "
+        "coalesce(policy_version, ''), coalesce(mode, ''), coalesce(domain, ''), coalesce(domain_rule, ''), "
+        "coalesce(domain_tier, ''), coalesce(tier, ''), causes FROM requests"
+    )
+    return (Judged(*row) for row in rows)
+
+
+def audit_overrides(requests: Iterable[Judged], required: Mapping[str, Tier]) -> OverridesAudit:
+    """Judge every request. `required` holds the tiers of the policy in force, for records that do not say it."""
     audit = OverridesAudit()
-    for record in records:
+    for request in requests:
         audit.requests += 1
-        audit.policies[str(record.get("policy_version"))] += 1
-        domain = record.get("domain") or {}
-        if name := domain.get("name"):
-            _judge(audit, record, str(name), str(domain.get("rule")), _tier(domain.get("tier")) or required.get(name))
-        elif record.get("mode") == "off" or Cause.ENGINE_ERROR.value in (record.get("causes") or ()):
-            audit.unlooked += record.get("tier") != Tier.FRONTIER.value
+        audit.policies[request.policy_version] += 1
+        if request.domain:
+            _judge(audit, request, _tier(request.required) or required.get(request.domain))
+        elif request.mode == "off" or Cause.ENGINE_ERROR.value in request.causes:
+            audit.unlooked += request.tier != Tier.FRONTIER.value
     return audit
 
 
-def _judge(audit: OverridesAudit, record: Mapping[str, Any], name: str, rule: str, required: Tier | None) -> None:
-    causes = record.get("causes") or ()
-    served = _tier(record.get("tier"))
+def _judge(audit: OverridesAudit, request: Judged, required: Tier | None) -> None:
+    served = _tier(request.tier)
     if required is None:
         audit.unjudged += 1
         return
     below = served is None or served.rank < required.rank
-    if below and rule == "header" and Cause.CALLER_CAP.value in causes:
+    if below and request.rule == "header" and Cause.CALLER_CAP.value in request.causes:
         audit.capped_by_choice += 1
         return
-    found = audit.domains.setdefault(name, DomainAudit())
+    found = audit.domains.setdefault(request.domain, DomainAudit())
     found.matched += 1
     found.held += not below
-    found.rules[rule] += 1
+    found.rules[request.rule] += 1
     found.required[required.value] += 1
     if below and len(audit.violations) < LISTED:
-        told = {key: str(record.get(key)) for key in ("request_id", "time", "tier", "policy_version")}
-        reason = _reason(record, causes)
-        audit.violations.append(Violation(domain=name, rule=rule, required=required.value, reason=reason, **told))
+        audit.violations.append(
+            Violation(
+                request.request_id, request.time, request.domain, request.rule, required.value, request.tier,
+                request.policy_version, _reason(request),
+            )
+        )  # fmt: skip
 
 
-def _reason(record: Mapping[str, Any], causes: Iterable[str]) -> str:
-    if record.get("mode") != "enforce":
-        return f"the policy's mode was {record.get('mode')}"
-    if Cause.CAP_OVER_DOMAIN.value in causes:
+def _reason(request: Judged) -> str:
+    if request.mode != "enforce":
+        return f"the policy's mode was {request.mode}"
+    if Cause.CAP_OVER_DOMAIN.value in request.causes:
         return "the policy lets a caller's cap win over the domain"
-    return f"causes: {', '.join(causes)}"
+    return f"causes: {', '.join(request.causes)}"
 
 
-def _tier(value: object) -> Tier | None:
-    return Tier(value) if isinstance(value, str) and value in set(Tier) else None
+def _tier(value: str) -> Tier | None:
+    return Tier(value) if value in set(Tier) else None

@@ -25,7 +25,8 @@ body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70re
 div.wide {{ overflow-x: auto; margin-bottom: 2rem }}
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); font-weight: normal }}
-th:first-child, td:first-child {{ text-align: left; overflow-wrap: anywhere; min-width: 8rem }}
+th, td {{ white-space: nowrap }}
+th:first-child, td:first-child {{ text-align: left; overflow-wrap: anywhere; white-space: pre-wrap; min-width: 8rem }}
 thead th {{ border-bottom: 2px solid var(--soft); font-weight: 600; vertical-align: bottom }}
 h2 {{ font-size: 1.1rem; margin: 2rem 0 .5rem }}
 .notes {{ color: var(--soft) }}

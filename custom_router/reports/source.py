@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from glob import glob, has_magic
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -84,7 +86,10 @@ def _inside(folder: Path) -> list[Path]:
 
 def _begun(path: Path) -> datetime | None:
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-        return next((moment for _, line in zip(range(20), lines, strict=False) if (moment := segment_time(line))), None)
+        try:
+            return next((moment for line in islice(lines, 20) if (moment := segment_time(line))), None)
+        except (EOFError, zlib.error):  # cut off: what it holds is read all the same
+            return None
 
 
 def _ends_torn(path: Path) -> bool:

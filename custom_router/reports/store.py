@@ -56,7 +56,7 @@ class Store:
     period: Period
     read: Read
 
-    def rows(self, query: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Every row of a query's answer. Raises `RecordsUnreadable`, for instance where the disk is full."""
         with told():
             return self.connection.execute(query, values).fetchall()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _TIER = "count(*) FILTER (NOT hit AND tier = '{}')"
@@ -67,8 +67,10 @@ class Sums:
     medium: int = 0
     frontier: int = 0
 
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(*(getattr(self, name) + getattr(other, name) for name in SUMS))
+    @property
+    def failed(self) -> int:
+        """Requests that did not end well."""
+        return self.errors + self.unknown
 
     @property
     def tiers(self) -> dict[str, int]:
@@ -84,3 +86,12 @@ class Sums:
     def escalation_rate(self) -> float:
         """Share of requests whose first answer was replaced."""
         return self.escalated / self.requests if self.requests else 0.0
+
+
+def added(parts: Iterable[Sums]) -> Sums:
+    """Sums of sums."""
+    whole = Sums()
+    for part in parts:
+        for name in SUMS:
+            setattr(whole, name, getattr(whole, name) + getattr(part, name))
+    return whole

@@ -70,7 +70,8 @@ def test_compose_reads_its_file(profile: tuple[str, ...]) -> None:
     environment = {"PATH": os.environ["PATH"], **filled}
     told = subprocess.run([*called, "config", "--services"], env=environment, capture_output=True, text=True)
     assert told.returncode == 0, told.stderr
-    assert {"proxy", "simulator", "postgres", "redis", "prometheus", "grafana"} <= set(told.stdout.split())
+    expected = {"proxy", "simulator", "postgres", "redis", "prometheus", "alertmanager", "grafana"}
+    assert expected <= set(told.stdout.split())
 
 
 def test_without_its_secrets_compose_does_not_start() -> None:
@@ -160,7 +161,7 @@ def test_services_call_each_other_by_name_and_port() -> None:
     simulated = (DEPLOY / "simulated" / "litellm_config.yaml").read_text(encoding="utf-8")
     assert set(re.findall(r"https?://[\w.:-]+", simulated)) == {SIMULATOR_URL}
     assert f"http://simulator:{command('simulator')[command('simulator').index('--port') + 1]}" == SIMULATOR_URL
-    (scrape,) = yaml.safe_load((DEPLOY / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    (scrape,) = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
     assert scrape["static_configs"] == [{"targets": ["proxy:4000"]}]
     assert scrape["metrics_path"] == "/router/metrics"
     assert scrape["authorization"]["credentials_file"] in SERVICES["prometheus"]["entrypoint"][2]
@@ -203,7 +204,7 @@ def test_the_image_copies_what_there_is_and_runs_as_nobody_of_note() -> None:
 
 
 def test_prometheus_reads_its_file() -> None:
-    called = [program("promtool"), "check", "config", "--syntax-only", str(DEPLOY / "prometheus.yml")]
+    called = [program("promtool"), "check", "config", "--syntax-only", str(DEPLOY / "prometheus" / "prometheus.yml")]
     told = subprocess.run(called, capture_output=True, text=True)
     assert told.returncode == 0, told.stdout + told.stderr
 

@@ -170,7 +170,7 @@ def test_bad_feedback_on_a_miss_drops_nothing(cache: CacheProxy) -> None:
     cache.record(miss)
     request_id = miss.headers["x-router-request-id"]
     told = cache.http.post("/router/feedback", json={"request_id": request_id, "label": "bad"})
-    assert told.json() == {"request_id": request_id, "score": -1.0, "dropped": 0}
+    assert told.json() == {"request_id": request_id, "score": -1.0, "tags": [], "dropped": 0}
     assert cache.stored() == 1
 
 
@@ -179,7 +179,8 @@ def test_bad_feedback_on_a_miss_drops_nothing(cache: CacheProxy) -> None:
     [
         ({"request_id": "never"}, 422),
         ({"request_id": "never", "score": 2}, 422),
-        ({"request_id": "never", "score": 1, "label": "good"}, 422),
+        ({"request_id": "never", "score": -1, "label": "good"}, 422),
+        ({"request_id": "never", "score": 1, "tags": ["=1+1"]}, 422),
         ({"request_id": "never", "label": "bad"}, 404),
     ],
 )

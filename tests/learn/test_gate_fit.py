@@ -27,7 +27,7 @@ from custom_router.learn.gate_measures import (
     coverage_at,
     reliability_bins,
 )
-from custom_router.learn.gate_rows import Scored
+from custom_router.learn.gate_scored import Scored
 
 TRUE = Calibrator(intercept=0.5, low=1.5, high=0.8)
 PRIOR = Calibrator(intercept=1.0, low=0.5, high=0.5)

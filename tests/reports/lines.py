@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from custom_router.records.record import CostFields, DecisionRecord, DomainFields, OutcomeFields, Tenant
+from custom_router.reports.period import month
+from custom_router.reports.store import Store, open_store
 
 TIME = "2026-11-10T12:00:00.000+00:00"
+NOVEMBER = month("2026-11")
 
 
 def made(number: int = 0, **changes: Any) -> DecisionRecord:
@@ -37,3 +43,10 @@ def write(folder: Path, *records: DecisionRecord, name: str = "decisions-1.jsonl
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(b"".join(record.to_json() + b"\n" for record in records))
     return folder
+
+
+@contextmanager
+def stored(*records: DecisionRecord) -> Iterator[Store]:
+    """Records of November, read from a segment."""
+    with tempfile.TemporaryDirectory() as folder, open_store(str(write(Path(folder), *records)), NOVEMBER) as store:
+        yield store

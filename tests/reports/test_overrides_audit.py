@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 
 from custom_router.causes import Cause
 from custom_router.records.record import DecisionRecord, DomainFields
-from custom_router.reports.overrides_audit import LISTED, OverridesAudit, audit_overrides
+from custom_router.reports.overrides_audit import LISTED, OverridesAudit, audit_overrides, judged_requests
 from custom_router.tiers import Tier
-from tests.reports.lines import made, matched
+from tests.reports.lines import TIME, made, matched, stored
 
 
 def audited(*records: DecisionRecord, **required: Tier) -> OverridesAudit:
-    return audit_overrides((orjson.loads(record.to_json()) for record in records), required)
+    with stored(*records) as store:
+        return audit_overrides(judged_requests(store), required)
 
 
 def test_matched_traffic_on_its_tier_holds_and_rules_are_counted() -> None:
@@ -46,6 +46,7 @@ def test_a_lower_tier_is_a_violation_with_its_reason(changes: dict[str, Any], re
     assert (found.matched, found.failed) == (2, 1)
     (violation,) = found.violations
     assert (violation.request_id, violation.rule, violation.required) == ("r2", "term:mortgage", "frontier")
+    assert (violation.time, violation.policy_version) == (TIME, "v1")
     assert reason in violation.reason
 
 
