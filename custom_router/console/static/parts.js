@@ -2,7 +2,7 @@
 
 import { ApiError } from "./api.js";
 import { freshId, h, replace } from "./dom.js";
-import { percent } from "./format.js";
+import { score } from "./format.js";
 import { icon } from "./icons.js";
 
 export const TIERS = ["simple", "medium", "frontier"];
@@ -138,6 +138,6 @@ export function meter(tier, p, threshold) {
     line.style.left = `${threshold * 100}%`;
     shown.append(line);
   }
-  const reached = threshold === null || threshold === undefined ? "" : p >= threshold ? `≥ ${threshold}` : `< ${threshold}`;
-  return h("div", { class: "meter" }, tierChip(tier), shown, h("span", { class: "num" }, `${percent(p)} ${reached}`));
+  const reached = threshold === null || threshold === undefined ? "" : p >= threshold ? `≥ ${score(threshold)}` : `< ${score(threshold)}`;
+  return h("div", { class: "meter" }, h("span", {}, tierChip(tier)), shown, h("span", { class: "num" }, `${score(p, 3)} ${reached}`));
 }

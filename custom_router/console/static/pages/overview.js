@@ -10,6 +10,7 @@ import { TIERS, bar, card, cardWith, chip, empty, region, segmented, table, tier
 
 const SPANS = [["1h", "Hour"], ["24h", "Day"], ["7d", "Week"], ["30d", "Month"]];
 const AGAIN_MS = 60_000;
+const LEADS = { live: "See these requests", policy: "Open the policy", cache: "Open the cache", classifier: "Open classifier and gate", playground: "Open the playground" };
 let chosen = "24h";
 let asked = false;
 
@@ -63,11 +64,13 @@ function figures({ cost, escalation, cache, quality }) {
 }
 
 function hintCard(found) {
-  return card("What should I change?", h("div", { class: "hints" }, found.map((one) => h(
+  const advice = card("What should I change?", h("div", { class: "hints" }, found.map((one) => h(
     "div", { class: `hint ${one.level}` }, h("span", { class: "mark", "aria-hidden": "true" }),
     h("strong", {}, h("span", { class: "unseen" }, { bad: "Mend now: ", warn: "Worth a look: ", good: "Good: ", note: "To know: " }[one.level]), one.title),
-    h("p", {}, one.text, one.page ? [" ", h("a", { href: `#/${one.page}${one.query ? `?${one.query}` : ""}` }, "Look")] : null),
+    h("p", {}, one.text, one.page ? [" ", h("a", { href: `#/${one.page}${one.query ? `?${one.query}` : ""}` }, LEADS[one.page])] : null),
   ))));
+  advice.classList.add("first");
+  return advice;
 }
 
 const NOTHING = { requests: 0, simple: 0, medium: 0, frontier: 0, hits: 0, escalated: 0, errors: 0, cost: 0, frontier_baseline: 0, saved: 0 };

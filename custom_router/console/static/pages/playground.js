@@ -18,7 +18,7 @@ export function page({ who }) {
   const go = h("button", { type: "button" }, "Send it");
   const path = h("div", {}, empty("Nothing sent yet", "See its path: what would happen and why, without asking any model.", "Send it: the real request, with your key, and its receipt."));
   const answer = h("div", {});
-  let abort = new AbortController();
+  const abort = new AbortController();
 
   const asked = () => prompt.value.trim();
   const busy = (on) => { look.disabled = go.disabled = on; };
@@ -52,11 +52,11 @@ export function page({ who }) {
     busy(true);
     const text = h("div", { class: "answer", "data-answer": true });
     const state = h("p", { class: "note" }, "Waiting for the answer …");
-    replace(answer, card("The answer", state, text));
+    replace(answer, h("div", { class: "grid-2" }, card("The answer", state, text)));
     try {
       const id = await converse({ model: "auto", stream: stream.checked, messages: [{ role: "user", content: asked() }] }, bypass.checked, text, state, abort.signal);
       announce("The answer is there");
-      if (id) await showReceipt(id, answer, abort.signal);
+      if (id) await showReceipt(id, answer.firstElementChild, abort.signal);
     } catch (error) {
       if (error.name !== "AbortError" && !error.refused) answer.append(problem(error));
       state.textContent = "It was not answered.";
@@ -76,7 +76,7 @@ export function page({ who }) {
   prompt.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) deliver(); });
   return {
     lead: "Type a prompt and see where it would go, why, and at what price. Then send it and compare.",
-    element: h("div", { class: "stack" }, form, h("div", { class: "grid-2" }, path, answer)),
+    element: h("div", { class: "stack" }, form, answer, path),
     leave: () => abort.abort(),
   };
 }
@@ -105,15 +105,15 @@ async function converse(body, bypass, text, state, signal) {
 /** A record is written a moment after the answer has ended. */
 async function showReceipt(id, place, signal) {
   const box = card("The receipt", loading("the receipt"));
-  place.append(h("div", { class: "stack" }, box));
+  place.append(box);
   for (let attempt = 0; attempt < RECORD_TRIES && !signal.aborted; attempt += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 400));
     try {
       const found = await get(`api/decisions/${encodeURIComponent(id)}`, {}, signal);
-      replace(box, h("div", { class: "card-head" }, h("h2", {}, "The receipt"), h("button", { type: "button", class: "quiet", on: { click: () => openReceipt(id) } }, "Open large")), h("div", { class: "drawer-body" }, receipt(found.record, found.explanation)));
+      replace(box, h("div", { class: "card-head" }, h("h2", {}, "The receipt"), h("button", { type: "button", class: "quiet", on: { click: () => openReceipt(id) } }, "Open large")), h("div", { class: "drawer-body inside" }, receipt(found.record, found.explanation)));
       return;
     } catch (error) {
       if (error.status !== 404) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 300));
     }
   }
   replace(box, h("h2", {}, "The receipt"), h("p", { class: "notice" }, "Its record has not been written yet. Look for it among the live decisions."));
@@ -135,11 +135,11 @@ function pathCard(told) {
     ["Confidence gate", gate.judged, h("p", {}, gate.judged ? "The answer would be judged, and replaced where it is not good enough." : "The answer would be delivered unjudged.")],
   ];
   return h(
-    "div", { class: "stack" },
+    "div", { class: "grid-2" },
     card("Its path", h("ol", { class: "path" }, steps.map(([title, acts, ...children], at) => step(at + 1, title, acts, ...children)))),
-    card("What it would cost", priceBars(prices.tiers.map(({ tier, usd }) => [tier, usd])), h("p", { class: "note" }, `For ${number(prices.input_tokens)} + ${number(prices.output_tokens)} tokens: ${prices.assumption}.`)),
+    h("div", { class: "stack" }, card("What it would cost", priceBars(prices.tiers.map(({ tier, usd }) => [tier, usd])), h("p", { class: "note" }, `For ${number(prices.input_tokens)} + ${number(prices.output_tokens)} tokens: ${prices.assumption}.`)),
     card("What would change it", why.alternatives.length ? h("ul", { class: "causes" }, why.alternatives.map((one) => h("li", {}, h("strong", {}, one.change), h("span", {}, "→ ", tierChip(one.tier))))) : h("p", { class: "note" }, why.remarks.join("; ") || "No single change would.")),
-    nearest.length ? card("Most alike among the shipped examples", h("ul", { class: "causes" }, nearest.map((one) => h("li", {}, h("strong", {}, one.text), h("span", {}, `${words(one.kind)}: ${words(one.label)}, cosine ${score(one.similarity)}`))))) : null,
+    nearest.length ? card("Most alike among the shipped examples", h("ul", { class: "causes" }, nearest.map((one) => h("li", {}, h("strong", {}, one.text), h("span", {}, `${words(one.kind)}: ${words(one.label)}, cosine ${score(one.similarity)}`))))) : null),
   );
 }
 
