@@ -13,6 +13,7 @@ from types import FrameType
 from custom_router.api.mount import FOR_ANY_KEY, build_api
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
+from custom_router.console.routes import build_console_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.logs import set_up_logs
@@ -86,6 +87,7 @@ def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
     known = LiteLLMRoutes.self_managed_routes.value
     known.extend(route for route in FOR_ANY_KEY if route not in known)
     app.include_router(build_api(runtime, Guards(visitor, admin_visitor, changing_visitor), deployments))
+    app.include_router(build_console_routes())
 
 
 def _close(runtime: Runtime) -> None:
