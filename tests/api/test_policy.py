@@ -315,3 +315,23 @@ def test_masking_leaves_the_rest_alone() -> None:
     assert masked(POLICY) == POLICY
     assert masked("url: os.environ/REDIS_URL\n") == "url: os.environ/REDIS_URL\n"
     assert masked("a: [http://host/path, user@example.org]\n") == "a: [http://host/path, user@example.org]\n"
+
+
+def test_a_listener_that_fails_does_not_end_the_watching(policy: Path) -> None:
+    from custom_router.policy.watch import PolicyWatcher
+
+    told: list[str] = []
+
+    def fails(loaded: Policy, loaded_at: str) -> None:
+        told.append(loaded.version)
+        raise RuntimeError("no")
+
+    watcher = PolicyWatcher(policy, lambda loaded: None)
+    watcher.tell(fails)
+    watcher.start()
+    try:
+        _until(lambda: len(told) == 1)
+        policy.write_text(POLICY + "# another\n")
+        _until(lambda: len(told) == 2)
+    finally:
+        watcher.close()
