@@ -198,6 +198,9 @@ async def test_the_overrides_in_force_serve_where_none_are_given(tmp_path: Path)
     in_force = Policy.load(path)
     (tmp_path / "overrides.yaml").write_text("domains: {changed: {}}\n")
     assert parse_pasted(path.read_text(), None, in_force).version == in_force.version
+    # Whoever keeps the overrides need not have the policy's text.
+    told = parse_pasted(None, "domains: {other: {}}\n", in_force)
+    assert set(told.document.domains) == {"finance", "other"}
 
 
 async def test_texts_are_bounded(runtime: Runtime) -> None:
