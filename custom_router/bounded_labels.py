@@ -18,8 +18,8 @@ _CHARS = 100
 class BoundedLabel:
     """At most `limit` names of one kind; what comes later is `other`, and nothing is `none`.
 
-    Workers that share `PROMETHEUS_MULTIPROC_DIR` agree on the names through a file in it, one a parent process: otherwise
-    each would keep its own first ones, and a team would be `other` in one worker and not in the next.
+    Workers that share `PROMETHEUS_MULTIPROC_DIR` agree on the names through a file in it, one a parent process:
+    otherwise each would keep its own first ones, and a team would be `other` in one worker and not in the next.
     """
 
     def __init__(self, kind: str, limit: int) -> None:
