@@ -20,6 +20,7 @@ from custom_router.escalation import hopeless
 from custom_router.gating import Calibrations, Gatekeeper, is_gated
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
+from custom_router.log_context import begin_request
 from custom_router.policy import Caller, Mode, Policy
 from custom_router.policy.history import PolicyHistory
 from custom_router.question import NOT_LOOKED, Question
@@ -99,6 +100,7 @@ class Runtime:
         one provider remembers, which no other could answer. `question` lets it be answered from the cache:
         `pending.hit` is then the stored answer to give.
         """
+        begin_request(arrival.request_id)
         policy = self.engine.policy
         self.caller_problems.note(arrival.tenant, caller)
         try:
@@ -193,6 +195,7 @@ class Runtime:
         self.pending.remember_ended(token, decision_headers(record))
         self._late.put(pending)
         self.caching.ended(token, record)
+        pending.ended.set()
         return record
 
     def gate_closed(self, token: str) -> DecisionRecord | None:

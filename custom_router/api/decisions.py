@@ -165,9 +165,14 @@ async def _events(archive: Archive, visitor: Visitor, asked: Filter) -> AsyncIte
     async with archive.follower.reader(lambda record: visitor.sees(record) and asked.takes(record)) as reader:
         yield b"retry: 2000\n\n"
         async for records, dropped in reader.batches(QUIET_S):
-            told = [b"event: dropped\ndata: " + orjson.dumps({"dropped": dropped}) + b"\n\n"] if dropped else []
-            told += [b"event: decision\ndata: " + orjson.dumps(record) + b"\n\n" for record in records]
-            yield b"".join(told) or b": quiet\n\n"
+            yield event_text(records, dropped)
             if time.monotonic() >= end:
                 break
     yield b"event: end\ndata: {}\n\n"
+
+
+def event_text(records: list[dict[str, Any]], dropped: int) -> bytes:
+    """Server-sent events for a batch. JSON holds no line end, so that no text of a prompt can end an event."""
+    told = [b"event: dropped\ndata: " + orjson.dumps({"dropped": dropped}) + b"\n\n"] if dropped else []
+    told += [b"event: decision\ndata: " + orjson.dumps(record) + b"\n\n" for record in records]
+    return b"".join(told) or b": quiet\n\n"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from custom_router.escalation import unaffordable
@@ -32,8 +34,10 @@ from custom_router.litellm_adapter.signal_requests import SignalRequests
 from custom_router.litellm_adapter.stream_gate import StreamGate
 from custom_router.litellm_adapter.text_streams import client_wants_usage, without_usage
 from custom_router.litellm_adapter.tickets import TicketDesk, response_model_id
+from custom_router.litellm_adapter.tracing import annotate
 from custom_router.litellm_adapter.unbilled import put_right
 from custom_router.litellm_adapter.upstream import call_in
+from custom_router.log_context import about
 from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord
 from custom_router.request import CallType, RequestView
@@ -49,6 +53,9 @@ _CALL_TYPES = {
     "aresponses": CallType.RESPONSES,
     "anthropic_messages": CallType.MESSAGES,
 }
+
+
+_COMPLETED_S = 1.0
 
 
 class LiteLLMAdapter:
@@ -105,6 +112,9 @@ class LiteLLMAdapter:
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
         data["model"] = pending.record.model_group
+        if kind is CallType.CHAT and view.stream and not client_wants_usage(data):
+            # We ask for the usage (`SignalRequests`); this has LiteLLM keep it from the client.
+            data["_litellm_strip_stream_usage"] = True
         if pending.hit is not None:
             # Should the stored answer not be given after all, the best tier answers: no gate would judge a cheap one.
             best = max({decision.served} | above - pending.unaffordable, key=lambda tier: tier.rank)
@@ -165,7 +175,7 @@ class LiteLLMAdapter:
             return events
         return without_usage(events)
 
-    def succeeded(self, kwargs: MutableMapping[str, Any], began: Any) -> None:
+    async def succeeded(self, kwargs: MutableMapping[str, Any], began: Any) -> None:
         """A request was answered (a stream: to its end, or to where the client left): complete its record.
 
         Also puts the finished record where LiteLLM's own loggers look for metadata.
@@ -175,6 +185,32 @@ class LiteLLMAdapter:
         if call is None:
             return
         token, purpose = call
+        under_way = self.runtime.under_way(token)
+        with about(under_way.request_id if under_way is not None else None):
+            known = self._ended(token, purpose, kwargs, began) or under_way
+            if purpose is None:
+                await self._complete(token)
+        # Each of the calls behind a request is logged by itself; the last one carries the finished record, the others
+        # what is known by then.
+        if known is not None:
+            told = known.as_dict()
+            for holder in (params, kwargs.get("standard_logging_object")):
+                publish(holder, told)
+            annotate(params, known)
+
+    async def _complete(self, token: str) -> None:
+        """Wait a moment for the gate, which finishes with a stream just after LiteLLM has, so that what is logged holds
+        its verdict. LiteLLM logs in tasks of their own, which nobody waits for."""
+        pending = self.runtime.pending.get(token)
+        if pending is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_COMPLETED_S):
+                    await pending.ended.wait()
+
+    def _ended(
+        self, token: str, purpose: str | None, kwargs: MutableMapping[str, Any], began: Any
+    ) -> DecisionRecord | None:
+        """Note what one call came to; the record, where it is complete with that."""
         payload = kwargs.get("standard_logging_object") or {}
         model_id, usage = payload.get("model_id"), usage_of(payload)
         tokens = tokens_of(usage)
@@ -183,26 +219,18 @@ class LiteLLMAdapter:
         # LiteLLM loses the usage of some stored answers on its way to us.
         elsewhere = self._desk.alternatives(usage, self._deployments.model_of(model_id)) or self._desk.of_hit(token)
         if purpose is not None:
-            record = self.runtime.billed(token, Bill(purpose == "answer", spent, tokens, elsewhere))
-        else:
-            record = self.runtime.end(
-                token,
-                Ending(
-                    status="ok",
-                    served=self._served(model_id, payload.get("model_group")),
-                    tokens=tokens,
-                    cost=spent,
-                    ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
-                    alternatives=elsewhere,
-                ),
-            )
-        # Each of the calls behind a request is logged by itself; the last one carries the finished record, the others
-        # what is known by then.
-        known = record if record is not None else self.runtime.under_way(token)
-        if known is not None:
-            told = known.as_dict()
-            for holder in (params, payload):
-                publish(holder, told)
+            return self.runtime.billed(token, Bill(purpose == "answer", spent, tokens, elsewhere))
+        return self.runtime.end(
+            token,
+            Ending(
+                status="ok",
+                served=self._served(model_id, payload.get("model_group")),
+                tokens=tokens,
+                cost=spent,
+                ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
+                alternatives=elsewhere,
+            ),
+        )
 
     def failed(self, data: Mapping[str, Any], error: BaseException) -> None:
         """A request ended in an error that the client sees: complete its record."""
@@ -210,7 +238,9 @@ class LiteLLMAdapter:
         if token is None:
             return
         served = self._served(attribute(error, "litellm_model_id"), None)
-        self.runtime.end(token, Ending(status="error", error=type(error).__name__, served=served))
+        record = self.runtime.end(token, Ending(status="error", error=type(error).__name__, served=served))
+        if record is not None:
+            annotate(data, record)
 
     def _mark(self, data: MutableMapping[str, Any], token: str, record: DecisionRecord) -> None:
         key = "litellm_metadata" if isinstance(data.get("litellm_metadata"), dict) else "metadata"
@@ -220,6 +250,7 @@ class LiteLLMAdapter:
         metadata[TOKEN] = token
         # What a request that fails is logged with; the whole record takes its place when the request ends well.
         publish({key: metadata}, {"request_id": record.request_id, "tier": record.tier, "causes": record.causes})
+        annotate(data, record)
 
     def _served(self, model_id: object, group: object = None) -> Served | None:
         deployment = self._deployments.by_id(model_id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
@@ -35,6 +36,8 @@ class Pending:
     """What the vLLM classifier was asked; its answer may come after the decision."""
     hit: StoredAnswer | None = None
     """The stored answer to give; None where a tier is asked."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set when the record is complete."""
     unaffordable: frozenset[Tier] = frozenset()
     """Tiers that the caller may have, but has not the budget for: no fallback leads there."""
 

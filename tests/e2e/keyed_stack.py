@@ -113,11 +113,11 @@ def keyed_stack(
 
 @contextmanager
 def keyed_proxy(
-    work: Path, policy: Path, config: Path | None = None, kind: type[GateStack] = GateStack
+    work: Path, policy: Path, config: Path | None = None, kind: type[GateStack] = GateStack, **more: str
 ) -> Iterator[KeyedProxy]:
-    """A running proxy with the gate's recorded answers."""
+    """A running proxy with the gate's recorded answers, `more` in its environment."""
     # Without a key of the provider's, LiteLLM's pass-through route ends before any hook.
-    passing = {"GEMINI_API_KEY": "not-a-key"}
+    passing = {"GEMINI_API_KEY": "not-a-key", **more}
     replay = write_replay(work / "replay.jsonl")
     with keyed_stack(work, policy, replay, config=config, kind=kind, **passing) as (stack, url):
         yield KeyedProxy(stack, url)
