@@ -27,7 +27,7 @@ from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import request_of
 from tests.e2e.keyed_stack import KeyedCache, keyed_cache
 
-WORKERS = ("--num_workers", "2", "--timeout_worker_healthcheck", "120")
+WORKERS = ("--num_workers", "2", "--timeout_worker_healthcheck", "600")
 REQUESTS = int(os.environ.get("ROUTER_TRAFFIC_REQUESTS", "300"))
 AT_ONCE = 8
 BUDGET = 0.004
