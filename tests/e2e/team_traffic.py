@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,8 +91,10 @@ def team_traffic(work: Path) -> Iterator[Traffic]:
                 print(alias, dict(of))
             traffic = Traffic(proxy, keys, outcomes, [])
             wait_until(lambda: len(proxy.records()) > routed, 120)
-            wait_until(lambda: traffic.metric("tier_router_requests_under_way") == 0, 120)
-            wait_until(lambda: traffic.metric("tier_router_requests_total") == len(proxy.records()), 120)
+            for _ in range(2):  # gauges are a second old
+                time.sleep(2)
+                wait_until(lambda: traffic.metric("tier_router_requests_under_way") == 0, 120)
+                wait_until(lambda: traffic.metric("tier_router_requests_total") == len(proxy.records()), 120)
             traffic.records.extend(proxy.records())
             yield traffic
     finally:
