@@ -10,7 +10,7 @@ import typer
 from custom_router.reports.text import printable, usd
 
 _COLOURS = {"simple": "green", "medium": "yellow", "frontier": "magenta"}
-_WIDTHS = (8, 10, 13, 8, 9, 9)
+_WIDTHS = (8, 10, 13, 9, 9, 9)
 """Of time, tier, what became of it, cost, milliseconds and domain."""
 
 

@@ -147,7 +147,8 @@ def _breakdown(name: str, lines: list[Line]) -> Section:
              *times, mean(line.feedback, line.labelled))
         )  # fmt: skip
     more = len(lines) - len(rows) + 1
-    return Section(f"By {shown}", rows, [f"and {more} more; --json lists them"] if more else [])
+    remarks = [f"{more} more lie between these and the others; --json lists them"] if more else []
+    return Section(f"By {shown}", rows, remarks)
 
 
 def _shown(lines: list[Line]) -> list[Line]:
