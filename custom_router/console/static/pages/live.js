@@ -11,6 +11,7 @@ const ROWS = 60;
 const WAITING = 500;
 const DRAW_MS = 300;
 const SPOKEN_MS = 20_000;
+const LOOKING_MS = 5000;
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 
 export function page({ who, query, rest }) {
@@ -43,7 +44,9 @@ function filters(query, who) {
   const names = { tier: "Tier", cache: "Cache", escalated: "Escalated", status: "Outcome", cause: "Cause", domain: "Domain", team: "Team", q: "Contains" };
   for (const [name, control] of Object.entries(fields)) if (query[name] && !control.value) control.value = query[name];
   const clear = h("button", { type: "button" }, "Clear filters");
-  const element = h("div", { class: "filters", role: "search", "aria-label": "Filter decisions" }, Object.entries(fields).map(([name, control]) => field(names[name], control)), clear);
+  const box = h("div", { class: "filters", role: "search", "aria-label": "Filter decisions" }, Object.entries(fields).map(([name, control]) => field(names[name], control)), clear);
+  const open = Object.keys(query).length > 0 || matchMedia("(min-width: 821px)").matches;
+  const element = h("details", { class: "filter-box", open }, h("summary", {}, "Filters"), box);
   const values = () => Object.fromEntries(Object.entries(fields).map(([name, control]) => [name, control.value.trim()]));
   const changed = (listener) => {
     let timer = 0;
@@ -66,13 +69,14 @@ class Feed {
     const pace = segmented("Updates", [["on", "Live"], ["off", "Paused"]], "on", (value) => this.pause(value === "off"));
     this.element = h("div", {}, h("div", { class: "live-bar" }, this.state, pace), this.note, this.table, h("div", { class: "more" }, this.older));
     this.waiting = [];
-    this.paused = this.pointed = false;
+    this.paused = false;
+    this.pointed = -LOOKING_MS;
     this.spoken = 0;
     this.unspoken = 0;
     this.seen = [];
     // Rows must not run away from under a pointer, nor from under the focus.
-    this.body.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") this.pointed = true; });
-    this.body.addEventListener("pointerleave", () => { this.pointed = false; });
+    this.body.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") this.pointed = performance.now(); });
+    this.body.addEventListener("pointerleave", () => { this.pointed = -LOOKING_MS; });
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
       if (row) openReceipt(row.dataset.id);
@@ -80,7 +84,7 @@ class Feed {
   }
 
   get held() {
-    return this.paused || this.pointed || this.body.contains(document.activeElement);
+    return this.paused || performance.now() - this.pointed < LOOKING_MS || this.body.contains(document.activeElement);
   }
 
   stop() {
