@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from playwright.sync_api import expect
 
@@ -22,6 +23,8 @@ def test_a_hostile_prompt_is_shown_as_text_and_never_runs(tab: Tab, console: Con
     for prompt in HOSTILE:
         tab.show("live")
         tab.page.get_by_label("Contains").fill(prompt[:60])
+        expect(tab.page).to_have_url(re.compile(r"\?q="))
+        tab.settled()
         row = tab.page.locator("table.live tbody tr").first
         expect(row).to_be_visible()
         row.get_by_role("button").click()

@@ -22,7 +22,7 @@ export function page({ who, query, rest }) {
     history.replaceState(null, "", text ? `#/live?${text}` : "#/live");
     feed.restart();
   });
-  if (rest[0]) openReceipt(rest[0]);
+  if (/^[\w-]{1,100}$/.test(rest[0] ?? "")) openReceipt(rest[0]);
   feed.restart();
   return {
     lead: who.admin ? "Every request as it is decided, in all workers. Open one to see its receipt." : "Your team's requests as they are decided. Open one to see its receipt.",
