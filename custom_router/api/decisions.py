@@ -33,7 +33,10 @@ STREAMS_A_GROUP = 4
 """Of them, those of one team, or of one key without a team."""
 LIFETIME_S = 900.0
 """A stream ends after this; who reads on asks again, with a key that may have expired meanwhile."""
+GRACE_S = 30.0
+"""How much longer a client may take to read its end."""
 QUIET_S = 15.0
+"""After as long without a record, a comment shows that the connection lives."""
 
 
 class Asked(Filter):
@@ -149,7 +152,7 @@ class _EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
         try:
-            async with asyncio.timeout(LIFETIME_S + QUIET_S):
+            async with asyncio.timeout(LIFETIME_S + GRACE_S):
                 await super().__call__(scope, receive, send)
         except TimeoutError:
             return
@@ -159,12 +162,17 @@ class _EventStream(StreamingResponse):
 
 async def _events(archive: Archive, visitor: Visitor, asked: Filter) -> AsyncIterator[bytes]:
     end = time.monotonic() + LIFETIME_S
-    yield b"retry: 2000\n\n"
-    with archive.follower.reader(lambda record: visitor.sees(record) and asked.takes(record)) as reader:
+    async with archive.follower.reader(lambda record: visitor.sees(record) and asked.takes(record)) as reader:
+        yield b"retry: 2000\n\n"
         async for records, dropped in reader.batches(QUIET_S):
-            told = [b"event: dropped\ndata: " + orjson.dumps({"dropped": dropped}) + b"\n\n"] if dropped else []
-            told += [b"event: decision\ndata: " + orjson.dumps(record) + b"\n\n" for record in records]
-            yield b"".join(told) or b": quiet\n\n"
+            yield event_text(records, dropped)
             if time.monotonic() >= end:
                 break
     yield b"event: end\ndata: {}\n\n"
+
+
+def event_text(records: list[dict[str, Any]], dropped: int) -> bytes:
+    """Server-sent events for a batch. JSON holds no line end, so that no text of a prompt can end an event."""
+    told = [b"event: dropped\ndata: " + orjson.dumps({"dropped": dropped}) + b"\n\n"] if dropped else []
+    told += [b"event: decision\ndata: " + orjson.dumps(record) + b"\n\n" for record in records]
+    return b"".join(told) or b": quiet\n\n"

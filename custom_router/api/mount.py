@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from custom_router.api.cache import FEEDBACK, build_cache_routes
 from custom_router.api.decisions import DECISIONS, RECEIPT, STREAM, WHOAMI, build_decision_routes
 from custom_router.api.explain import EXPLAIN, build_explain_route
+from custom_router.api.health import build_health_routes
 from custom_router.api.overview import build_overview_routes
 from custom_router.api.policy import build_policy_routes
 from custom_router.api.report_child import ReportChild
 from custom_router.api.visitor import Guards
-from custom_router.cache_routes import FEEDBACK
 from custom_router.policy.history import PolicyHistory
 from custom_router.receipts.archive import Archive
 from custom_router.receipts.preview import Deployed
@@ -21,8 +22,10 @@ FOR_ANY_KEY = (FEEDBACK, WHOAMI, DECISIONS, STREAM, RECEIPT, EXPLAIN)
 
 
 def build_api(runtime: Runtime, guards: Guards, deployed: Deployed) -> APIRouter:
-    """Every route but the cache's, health's and the metrics'. `deployed` knows the proxy's deployments."""
+    """Every route but the console's. `deployed` knows the proxy's deployments."""
     routes, archive = APIRouter(), Archive(runtime)
+    routes.include_router(build_health_routes(runtime, guards))
+    routes.include_router(build_cache_routes(runtime, guards))
     routes.include_router(build_decision_routes(runtime, guards, archive))
     routes.include_router(build_explain_route(runtime, guards, deployed))
     history = PolicyHistory(archive.directory / "policy")

@@ -47,7 +47,9 @@ Guard = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """`anyone` lets any key in that the proxy knows, `admin` whoever may look at everything."""
+    """`anyone` lets any key in that the proxy knows, `admin` whoever may look at everything, `change` whoever may also
+    change it."""
 
     anyone: Guard
     admin: Guard
+    change: Guard

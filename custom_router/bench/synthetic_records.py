@@ -76,7 +76,10 @@ def _record(draw: random.Random, made: datetime) -> DecisionRecord:
     if judged:
         verdict = "escalate" if escalated else "trust" if confidence > 0.85 else "review"
         held = draw.uniform(0.1, 900.0)
-        gate = GateFields("whole", {"own_logprob": -0.2}, confidence, verdict, "frontier" if escalated else None, held)
+        gate = GateFields(
+            mode="whole", signals={"own_logprob": -0.2}, confidence=confidence, verdict=verdict,
+            escalated_to="frontier" if escalated else None, held_ms=held,
+        )  # fmt: skip
     answered = "frontier" if escalated else tier
     tokens = TokenFields(draw.randint(5, 3_000), draw.randint(1, 900))
     team, key = draw.randrange(10), draw.randrange(60)

@@ -11,6 +11,7 @@ from custom_router.cli import (
     check,
     encoder,
     explain,
+    export,
     fit_gate,
     fit_rating,
     gate,
@@ -23,6 +24,7 @@ from custom_router.cli import (
     report,
     route,
     schema,
+    tail,
     train,
 )
 
@@ -53,6 +55,8 @@ app.command("fit-gate")(fit_gate.fit_gate)
 app.command("cache-match")(cache_match.cache_match)
 app.command("bill")(bill.bill)
 app.command("report")(report.report)
+app.command("tail")(tail.tail)
+app.command("export")(export.export)
 app.command("fit-rating")(fit_rating.fit_rating)
 app.command("train")(train.train)
 app.command("matrix")(matrix.matrix)

@@ -27,11 +27,19 @@ RecordsOption = Annotated[
 @contextmanager
 def opened(records: str, period: Period) -> Iterator[Store]:
     """The records of a period, read; exits with 1 and the reason where they cannot be."""
-    from custom_router.reports.store import RecordsUnreadable, open_store
+    from custom_router.reports.store import open_store
+
+    with readable(records), open_store(records, period) as store:
+        yield store
+
+
+@contextmanager
+def readable(records: str) -> Iterator[None]:
+    """Exits with 1 and the reason where the records cannot be read."""
+    from custom_router.reports.store import RecordsUnreadable
 
     try:
-        with open_store(records, period) as store:
-            yield store
+        yield
     except OSError as error:
         fail(f"{error.filename or records}: {os_reason(error)}; name the records with --records if they are elsewhere")
     except RecordsUnreadable as error:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from custom_router.cli.period_options import MonthOption, SinceOption, chosen_period
 from custom_router.cli.policy_file import PolicyOption, open_policy
 from custom_router.cli.record_files import RecordsOption, opened
 from custom_router.cli.terminal import fail, os_reason, say
 
-if TYPE_CHECKING:
-    from custom_router.reports.period import Period
-
 
 def report(
-    since: Annotated[
-        str | None, typer.Option(help="How far back: 12h, 7d, 2w, or a date, UTC.", show_default="7d")
-    ] = None,
-    month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="A calendar month, UTC, instead.")] = None,
+    since: SinceOption = None,
+    month: MonthOption = None,
     records: RecordsOption = None,
     fixed_usd_per_month: Annotated[
-        float,
-        typer.Option(min=0.0, help="What the router costs a month whether it is used or not, for the break-even."),
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="What the router costs a month whether it is used or not, for the break-even.",
+            show_default="the policy's",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     html: Annotated[str | None, typer.Option(metavar="FILE", help="Write one page that needs nothing else.")] = None,
     policy: PolicyOption = None,
@@ -41,9 +41,14 @@ def report(
     """
     from custom_router.reports.report import report_on
 
-    period = _period(since, month)
-    with opened(records or str(open_policy(policy).document.records.directory), period) as store:
-        made = report_on(store, fixed_usd_per_month)
+    period = chosen_period(since, month)
+    fixed = fixed_usd_per_month
+    if records is None or (fixed is None and policy is not None):  # a policy that is not theirs says nothing of records
+        document = open_policy(policy).document
+        records = str(document.records.directory) if records is None else records
+        fixed = document.costs.fixed_usd_per_month if fixed is None else fixed
+    with opened(records, period) as store:
+        made = report_on(store, fixed or 0.0)
     if html is not None:
         from custom_router.reports.report_text import as_html
 
@@ -66,17 +71,3 @@ def _write(name: str, text: str) -> None:
             target.write(text.encode("utf-8", "replace"))
     except OSError as error:
         fail(f"{name}: {os_reason(error)}")
-
-
-def _period(since: str | None, month: str | None) -> Period:
-    from datetime import UTC, datetime
-
-    from custom_router.reports.period import month as month_of
-    from custom_router.reports.period import since as period_since
-
-    if since is not None and month is not None:
-        raise typer.BadParameter("give --since or --month, not both", param_hint="--month")
-    try:
-        return month_of(month) if month is not None else period_since(since or "7d", datetime.now(UTC))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--month" if month is not None else "--since") from error

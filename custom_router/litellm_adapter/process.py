@@ -13,15 +13,15 @@ from types import FrameType
 from custom_router.api.mount import FOR_ANY_KEY, build_api
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
-from custom_router.cache_routes import build_cache_routes
 from custom_router.console.routes import build_console_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.reading import attribute, read_caller, text_or_none
-from custom_router.routes import build_routes
 from custom_router.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+_ADMINS = "this route needs the proxy's admin key"
 
 _connected: dict[Path, LiteLLMAdapter] = {}
 _connecting = threading.Lock()
@@ -47,24 +47,10 @@ def connect(hook_file: str) -> LiteLLMAdapter:
 
 def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
     from fastapi import Depends, HTTPException
+    from litellm.constants import UI_SESSION_TOKEN_TEAM_ID
     from litellm.proxy._types import LiteLLMRoutes, LitellmUserRoles, UserAPIKeyAuth
     from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
     from litellm.proxy.proxy_server import app
-
-    async def admin_only(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> None:  # noqa: B008 - FastAPI's form
-        if user.user_role not in (LitellmUserRoles.PROXY_ADMIN, LitellmUserRoles.PROXY_ADMIN_VIEW_ONLY):
-            raise HTTPException(403, "this route needs the proxy's admin key")
-
-    async def may_change(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> None:  # noqa: B008
-        if user.user_role != LitellmUserRoles.PROXY_ADMIN:
-            raise HTTPException(403, "this route needs the proxy's admin key")
-
-    async def caller_key(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> str | None:  # noqa: B008
-        if user.user_role == LitellmUserRoles.PROXY_ADMIN:
-            return None
-        if not user.token:
-            raise HTTPException(403, "this route needs a virtual key")
-        return str(user.token)
 
     async def visitor(user: UserAPIKeyAuth = Depends(user_api_key_auth)) -> Visitor:  # noqa: B008
         admin = user.user_role in (LitellmUserRoles.PROXY_ADMIN, LitellmUserRoles.PROXY_ADMIN_VIEW_ONLY)
@@ -75,7 +61,8 @@ def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
             may_change=user.user_role == LitellmUserRoles.PROXY_ADMIN,
             tenant=CacheTenant(
                 key=text_or_none(attribute(user, "token")) or text_or_none(attribute(user, "api_key")),
-                team=text_or_none(user.team_id),
+                # Whoever logs in to LiteLLM's own pages gets a key of this team, which makes no team of them.
+                team=text_or_none(user.team_id) if user.team_id != UI_SESSION_TOKEN_TEAM_ID else None,
                 org=text_or_none(attribute(user, "org_id")),
             ),
             key_alias=text_or_none(user.key_alias),
@@ -84,15 +71,18 @@ def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
 
     async def admin_visitor(who: Visitor = Depends(visitor)) -> Visitor:  # noqa: B008
         if not who.admin:
-            raise HTTPException(403, "this route needs the proxy's admin key")
+            raise HTTPException(403, _ADMINS)
+        return who
+
+    async def changing_visitor(who: Visitor = Depends(visitor)) -> Visitor:  # noqa: B008
+        if not who.may_change:
+            raise HTTPException(403, _ADMINS)
         return who
 
     # LiteLLM lets a virtual key into no route that it does not know; these look for themselves whose is whose.
     known = LiteLLMRoutes.self_managed_routes.value
     known.extend(route for route in FOR_ANY_KEY if route not in known)
-    app.include_router(build_routes(runtime, admin_only))
-    app.include_router(build_cache_routes(runtime, admin_only, may_change, caller_key))
-    app.include_router(build_api(runtime, Guards(visitor, admin_visitor), deployments))
+    app.include_router(build_api(runtime, Guards(visitor, admin_visitor, changing_visitor), deployments))
     app.include_router(build_console_routes())
 
 

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,19 +119,19 @@ class Follower:
         self._directory = directory
         self._readers: set[Reader] = set()
         self._stop: threading.Event | None = None
+        self._begun = asyncio.Event()
 
-    @contextmanager
-    def reader(self, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Reader]:
-        """A reader of the records that are `wanted`, from now on. In the event loop."""
+    @asynccontextmanager
+    async def reader(self, wanted: Callable[[dict[str, Any]], bool]) -> AsyncIterator[Reader]:
+        """A reader of the records that are `wanted`: of all that are written from when this has been entered."""
         reader = Reader(wanted)
         self._readers.add(reader)
         if self._stop is None:
-            self._stop = threading.Event()
-            loop = asyncio.get_running_loop()
-            threading.Thread(
-                target=self._follow, args=(self._stop, loop), name="tier-router-follow", daemon=True
-            ).start()
+            self._stop, self._begun = threading.Event(), asyncio.Event()
+            given = self._stop, self._begun, asyncio.get_running_loop()
+            threading.Thread(target=self._follow, args=given, name="tier-router-follow", daemon=True).start()
         try:
+            await self._begun.wait()
             yield reader
         finally:
             self._readers.discard(reader)
@@ -139,20 +139,24 @@ class Follower:
                 self._stop.set()
                 self._stop = None
 
-    def _follow(self, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
+    def _follow(self, stop: threading.Event, begun: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
         tail = Tail(self._directory)
         while not stop.is_set():
+            records: list[dict[str, Any]] = []
+            passed_over = 0
             try:
                 records, passed_over = tail.read()
-                if records or passed_over:
-                    loop.call_soon_threadsafe(self._hand_out, records, passed_over > 0)
-            except RuntimeError:  # the loop has been closed: the process is ending
-                return
             except OSError as error:
                 logger.warning("decision records cannot be followed: %s", error)
                 stop.wait(5.0)
+            try:
+                if records or passed_over or not begun.is_set():
+                    loop.call_soon_threadsafe(self._hand_out, records, passed_over > 0, begun)
+            except RuntimeError:  # the loop has been closed: the process is ending
+                return
             stop.wait(POLL_SECONDS)
 
-    def _hand_out(self, records: list[dict[str, Any]], passed_over: bool) -> None:
+    def _hand_out(self, records: list[dict[str, Any]], passed_over: bool, begun: asyncio.Event) -> None:
+        begun.set()
         for reader in tuple(self._readers):
             reader.put(records, passed_over)

@@ -32,9 +32,10 @@ def since(text: str, now: datetime) -> Period:
         return Period(now - timedelta(**{_UNITS[length[2]]: int(length[1])}), now)
     try:
         start = datetime.fromisoformat(text)
-    except ValueError:
+        start = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is neither a length such as 30d, 12h or 2w nor a date such as 2026-11-01") from None
-    return Period(start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC), now)
+    return Period(start, now)
 
 
 def month(text: str) -> Period:

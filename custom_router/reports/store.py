@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from custom_router.reports.columns import FEEDBACK_COLUMNS, JSON_COLUMNS, KEPT, MOMENT, typed
@@ -21,7 +23,7 @@ from custom_router.reports.source import Source, find_local, is_remote, remote_p
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY = "384MB"
+MEMORY = "512MB"
 """What DuckDB may use for itself before it spills to disk. Its parser's buffers and the process come on top."""
 THREADS = min(4, os.cpu_count() or 1)
 """More would need more memory, each for a buffer of its own."""
@@ -79,29 +81,43 @@ def open_store(records: str, period: Period) -> Iterator[Store]:
 
     Raises `OSError` for what is not there, `RecordsUnreadable` for what cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="tier-router-report-") as scratch, connected(scratch) as connection:
-        source = _source(connection, records, period)
-        with told():
-            read = _load(connection, source, period)
-        yield Store(connection, period, read)
+    with connected() as connection:
+        yield Store(connection, period, on_files(connection, records, period, partial(_load, connection, period)))
 
 
 @contextmanager
-def connected(scratch: str) -> Iterator[DuckDBPyConnection]:
-    """DuckDB with a database and its spilled data in a folder of its own, fetching nothing from anywhere."""
+def connected() -> Iterator[DuckDBPyConnection]:
+    """DuckDB with a database and its spilled data in a folder that goes afterwards."""
     import duckdb
 
-    config: dict[str, Any] = {
-        "memory_limit": MEMORY,
-        "threads": THREADS,
-        "temp_directory": os.path.join(scratch, "spilled"),
-        "preserve_insertion_order": False,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    with duckdb.connect(os.path.join(scratch, "records.duckdb"), config=config) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
+    with tempfile.TemporaryDirectory(prefix="tier-router-report-") as scratch:
+        config: dict[str, Any] = {
+            "memory_limit": MEMORY,
+            "threads": THREADS,
+            "temp_directory": os.path.join(scratch, "spilled"),
+            "preserve_insertion_order": False,
+            # Nothing is fetched from anywhere unless records in a bucket are asked for.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        with duckdb.connect(os.path.join(scratch, "records.duckdb"), config=config) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+
+
+def on_files(
+    connection: DuckDBPyConnection, records: str, period: Period, work: Callable[[Source], Read], attempts: int = 3
+) -> Read:
+    """Do something with the files of the records, again where one of them was deleted meanwhile: workers thin out
+    their own while they run."""
+    source = _source(connection, records, period)
+    try:
+        with told():
+            return work(source)
+    except RecordsUnreadable:
+        if attempts == 1 or is_remote(records) or all(Path(file).exists() for file in source.files):
+            raise
+        return on_files(connection, records, period, work, attempts - 1)
 
 
 def _source(connection: DuckDBPyConnection, records: str, period: Period) -> Source:
@@ -118,21 +134,21 @@ def _source(connection: DuckDBPyConnection, records: str, period: Period) -> Sou
         return Source(files, listed(connection, feedback))
 
 
-def _load(connection: DuckDBPyConnection, source: Source, period: Period) -> Read:
+def _load(connection: DuckDBPyConnection, period: Period, source: Source) -> Read:
     # The last word on each request counts.
     connection.execute(
-        "CREATE TABLE feedback AS SELECT request_id, arg_max(score, time) AS score "
-        f"FROM {_lines(source.feedback, FEEDBACK_COLUMNS)} "
+        "CREATE OR REPLACE TABLE feedback AS SELECT request_id, arg_max(score, time) AS score "
+        f"FROM {json_lines(source.feedback, FEEDBACK_COLUMNS)} "
         "WHERE request_id IS NOT NULL AND score IS NOT NULL AND time IS NOT NULL GROUP BY request_id",
-        _values(source.feedback),
+        names_of(source.feedback),
     )
     connection.execute(
-        f"CREATE TABLE requests AS WITH timed AS "
-        f"(SELECT *, {MOMENT} AS moment FROM {_lines(source.files, JSON_COLUMNS)}) "
+        f"CREATE OR REPLACE TABLE requests AS WITH timed AS "
+        f"(SELECT *, {MOMENT} AS moment FROM {json_lines(source.files, JSON_COLUMNS)}) "
         f"SELECT {', '.join(f'{made} AS {name}' for name, made in KEPT.items())} "
         "FROM timed LEFT JOIN feedback USING (request_id) "
-        f"WHERE moment IS NULL OR (moment >= '{period.start.isoformat()}' AND moment < '{period.end.isoformat()}')",
-        _values(source.files),
+        f"WHERE moment IS NULL OR {within(period)}",
+        names_of(source.files),
     )
     bad, records, first = connection.execute(
         "SELECT count(*) FILTER (moment IS NULL), count(moment), min(moment) FROM requests"
@@ -143,14 +159,21 @@ def _load(connection: DuckDBPyConnection, source: Source, period: Period) -> Rea
     return Read(len(source.files), records, source.torn, max(0, bad - source.torn), min(known, default=None))
 
 
-def _lines(files: list[str], columns: dict[str, str]) -> str:
-    """The lines of files, whose names are the query's one value; of none, a table without a row."""
+def within(period: Period) -> str:
+    """The condition that a record was made in the period."""
+    return f"(moment >= '{period.start.isoformat()}' AND moment < '{period.end.isoformat()}')"
+
+
+def json_lines(files: list[str], columns: dict[str, str]) -> str:
+    """The lines of files as a table, whose names are the query's one value, as `names_of` gives it. Lines that are no
+    JSON object are rows of nulls."""
     if files:
         return f"read_json(?, columns = {typed(columns)}, {_OPTIONS})"
     return f"(SELECT {', '.join(f'NULL::{kind} AS {name}' for name, kind in columns.items())} WHERE FALSE)"
 
 
-def _values(files: list[str]) -> list[list[str]]:
+def names_of(files: list[str]) -> list[list[str]]:
+    """The values of a query on `json_lines`."""
     return [files] if files else []
 
 

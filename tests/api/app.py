@@ -57,6 +57,14 @@ async def admin(authorization: str = Header("")) -> Visitor:
     return found
 
 
+async def changing(authorization: str = Header("")) -> Visitor:
+    """The same for those who may change things."""
+    found = await admin(authorization)
+    if not found.may_change:
+        raise HTTPException(403, "this route needs the proxy's admin key")
+    return found
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of three deployments."""
@@ -84,7 +92,7 @@ class Deployments:
 def application(runtime: Runtime) -> FastAPI:
     """An application that serves the routes of one runtime."""
     app = FastAPI()
-    app.include_router(build_api(runtime, Guards(visitor, admin), Deployments()))
+    app.include_router(build_api(runtime, Guards(visitor, admin, changing), Deployments()))
     return app
 
 

@@ -15,7 +15,15 @@ from custom_router.decision import Circumstances
 from custom_router.domains.base import DomainMatch
 from custom_router.policy import Caller, Policy
 from custom_router.receipts.explanation import Alternative, Explanation, explain_decision, explain_record
-from custom_router.records.record import DecisionRecord, DomainFields, ScoreFields, Tenant
+from custom_router.records.record import (
+    CacheFields,
+    CostFields,
+    DecisionRecord,
+    DomainFields,
+    GateFields,
+    ScoreFields,
+    Tenant,
+)
 from custom_router.request import RequestView
 from custom_router.tiers import Tier
 from tests.cli.cli_calls import RANDOM_POLICY, run, write_policy
@@ -132,6 +140,33 @@ def test_a_past_request_is_found_by_either_id(tmp_path: Path) -> None:
         assert result.exit_code == 0
         assert result.stdout.startswith("tier        medium   (mode enforce: frontier served)\n")
         assert "tenant: team red" in result.stdout
+
+
+def test_a_request_id_alone_is_a_past_request(tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    made = _record(POLICY.version, cost=CostFields(0.001, 0.001, alternatives={"simple": 0.001, "frontier": 0.5}))
+    made.request_id = "0123456789abcdef" * 2
+    made.gate = GateFields("whole", {"answer_logprob": 1.25}, confidence=0.91, verdict="trust")
+    made.cache = CacheFields("miss", similarity=0.97, guard="number")
+    made.latency_ms = {"rules": 0.5, "classify": 0.25, "overhead": 1.0, "total": 321.0}
+    (records / "decisions-a.jsonl").write_bytes(made.to_json() + b"\n")
+    result = run("explain", made.request_id, "--records", records, "--policy", write_policy(tmp_path))
+    assert result.exit_code == 0
+    for told in (
+        "tenant: team red",
+        "at frontier",
+        "$0.500000",
+        "confidence 0.91",
+        "a number is missing",
+        "321.000 ms",
+    ):
+        assert told in result.stdout, result.stdout
+    lost = run("explain", "f" * 32, "--records", records, "--policy", write_policy(tmp_path))
+    assert (lost.exit_code, "no request" in lost.stderr) == (1, True)
+    # Anything else is a prompt, and so is an id from standard input.
+    prompt = run("explain", "-", "--policy", write_policy(tmp_path), given=made.request_id)
+    assert "random/1" in prompt.stdout
 
 
 def test_a_request_that_is_not_there(tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from custom_router.api.answers import api_routes
+from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.base import Selector, StoreFailed
 from custom_router.cache.key import CacheTenant
 from custom_router.cache_control import CacheControl, Pair, described
@@ -83,15 +85,12 @@ class Warm(_Body):
     """The tier that the answers are as good as."""
 
 
-def build_cache_routes(
-    runtime: Runtime, may_look: Callable[..., Any], may_change: Callable[..., Any], caller_key: Callable[..., Any]
-) -> APIRouter:
-    """Routes under `/router`, by FastAPI dependencies: `may_look` and `may_change` refuse anyone but an admin, the
-    latter also one who may only look; `caller_key` is the hash of the caller's key, None for an admin."""
-    routes = APIRouter(prefix="/router", tags=["router"])
+def build_cache_routes(runtime: Runtime, guards: Guards) -> APIRouter:
+    """For administrators, but for feedback: any key may give it, for requests of its own."""
+    routes, key = api_routes(), Depends(guards.anyone)
     control, desk = CacheControl(runtime), FeedbackDesk(runtime)
 
-    @routes.get("/api/cache", dependencies=[Depends(may_look)])
+    @routes.get("/router/api/cache", dependencies=[Depends(guards.admin)])
     async def show(picked: Annotated[Shown, Query()]) -> dict[str, Any]:
         """What the cache holds, newest first. Questions and answers only where `texts` asks for them."""
         async with _told():
@@ -99,25 +98,25 @@ def build_cache_routes(
         now = time.time()
         return {**control.stats(), "shown": [described(entry, now, texts=picked.texts) for entry in entries]}
 
-    @routes.post("/cache/invalidate", dependencies=[Depends(may_change)])
+    @routes.post("/router/cache/invalidate", dependencies=[Depends(guards.change)])
     async def invalidate(picked: Picked) -> dict[str, int]:
         """Drop entries, in every worker that shares the store."""
         async with _told():
             return {"dropped": await control.drop(picked.selector(), "invalidated")}
 
-    @routes.post("/cache/warm", dependencies=[Depends(may_change)])
+    @routes.post("/router/cache/warm", dependencies=[Depends(guards.change)])
     async def warm(given: Warm) -> dict[str, Any]:
         """Keep answers before anybody has asked."""
         async with _told():
             warmed = await control.warm(given.pairs, CacheTenant(given.key, given.team, given.org), given.tier)
         return {"kept": warmed.kept, "refused": dict(warmed.refused)}
 
-    @routes.post(FEEDBACK.removeprefix("/router"))
-    async def feedback(given: Feedback, key: str | None = Depends(caller_key)) -> dict[str, Any]:
+    @routes.post(FEEDBACK)
+    async def feedback(given: Feedback, visitor: Visitor = key) -> dict[str, Any]:
         """What a caller thinks of the answer to one of its own requests."""
         try:
             async with _told():
-                line = await desk.take(given, key)
+                line = await desk.take(given, None if visitor.may_change else visitor.tenant.key)
         except NotYours:
             raise HTTPException(404, "no such request of this key") from None
         except TooMuch as error:
