@@ -18,8 +18,8 @@ _CHARS = 100
 class BoundedLabel:
     """At most `limit` names of one kind; what comes later is `other`, and nothing is `none`.
 
-    Workers that share `PROMETHEUS_MULTIPROC_DIR` agree on the names through a file in it: otherwise each would keep its
-    own first ones, and a team would be `other` in one worker and not in the next.
+    Workers that share `PROMETHEUS_MULTIPROC_DIR` agree on the names through a file in it, one a parent process:
+    otherwise each would keep its own first ones, and a team would be `other` in one worker and not in the next.
     """
 
     def __init__(self, kind: str, limit: int) -> None:
@@ -42,7 +42,7 @@ class BoundedLabel:
             self._names.add(name)
             return
         try:
-            with (Path(shared) / f"{self._kind}.labels").open("a+", encoding="utf-8") as file:
+            with (Path(shared) / f"{self._kind}-{os.getppid()}.labels").open("a+", encoding="utf-8") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 self._names = _read(file)
                 if name not in self._names and len(self._names) < self._limit:

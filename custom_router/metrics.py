@@ -113,6 +113,9 @@ CACHE_DROPPED = Counter("tier_router_cache_dropped_total", "Entries dropped on r
 # Money. What was saved can be negative and a counter cannot fall: gains and losses are counted apart.
 COST = Counter("tier_router_cost_usd_total", "What requests cost.", ["tier", "team"])
 COST_PARTS = Counter("tier_router_cost_parts_usd_total", "What requests cost, by what it was paid for.", ["part"])
+ALTERNATIVES = Counter(
+    "tier_router_alternative_usd_total", "What requests would have cost, had one tier answered them all.", ["tier"]
+)
 BASELINE_COST = Counter(
     "tier_router_frontier_baseline_usd_total", "What the frontier would have cost for them.", ["team"]
 )

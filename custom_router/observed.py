@@ -14,6 +14,8 @@ from custom_router.tiers import Tier
 TEAMS = BoundedLabel("teams", 50)
 DEPLOYMENTS = BoundedLabel("deployments", 50)
 STAGES = ("rules", "classify", "encoder", "vllm", "decide", "cache")
+PARTS = ("first_attempt", "escalation", "self_check", "vllm", "embedding")
+"""Fields of the record's cost that make up its total."""
 FAILURES = frozenset(
     {
         Cause.ENCODER_UNAVAILABLE, Cause.ENCODER_BUSY, Cause.ENCODER_TIMEOUT, Cause.ENCODER_BREAKER_OPEN,
@@ -132,9 +134,10 @@ def _money(record: DecisionRecord) -> None:
     cost, team = record.cost, TEAMS.of(record.tenant.team_alias or record.tenant.team)
     if cost.total is not None:
         metrics.COST.labels(record.tier, team).inc(cost.total)
-        metrics.COST_PARTS.labels("first_attempt").inc(cost.first_attempt or 0.0)
-        metrics.COST_PARTS.labels("escalation").inc(cost.escalation)
-        metrics.COST_PARTS.labels("classifier").inc(cost.classifier)
+        for part in PARTS:
+            metrics.COST_PARTS.labels(part).inc(getattr(cost, part) or 0.0)
+    for tier, price in cost.alternatives.items():
+        metrics.ALTERNATIVES.labels(tier).inc(price)
     if cost.frontier_baseline is not None:
         metrics.BASELINE_COST.labels(team).inc(cost.frontier_baseline)
     if cost.saved is not None:

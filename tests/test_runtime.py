@@ -95,6 +95,7 @@ async def test_a_request_from_beginning_to_end(runtime: Runtime, sink: MemorySin
     assert sink.records == [record]
     made = sink.records[0]
     assert (made.tier, made.decided_tier, made.deployment, made.causes) == ("simple", "simple", "d1", ["score"])
+    assert made.decided_by == "score"
     assert (made.entry_model, made.call_type, made.stream, made.litellm_call_id) == ("auto", "chat", True, "call-1")
     assert (made.tenant, made.text, made.outcome.status) == (TENANT, None, "ok")
     assert made.cost.frontier_baseline == pytest.approx(0.02)

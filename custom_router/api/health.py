@@ -21,8 +21,9 @@ def build_health_routes(runtime: Runtime, guards: Guards) -> APIRouter:
         return told(runtime.health())
 
     @routes.get("/router/metrics", dependencies=admin)
-    async def metrics() -> Response:
+    def metrics() -> Response:
         """Every metric of the process, or of all workers where `PROMETHEUS_MULTIPROC_DIR` is set."""
+        # In a thread: reading every worker's file would hold the loop for tens of milliseconds.
         return Response(exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return routes

@@ -245,7 +245,8 @@ def test_health_and_metrics_tell_of_it(cache: CacheProxy) -> None:
     cache.keep("chat")
     assert cache_of(cache.send("chat")) == "hit"
     assert cache.health()["cache"]["entries"] == 1
+    counted = 'tier_router_cache_requests_total{kind="exact",status="hit"}'
+    wait_until(lambda: counted in cache.http.get("/router/metrics").text)
     text = cache.http.get("/router/metrics").text
-    assert 'tier_router_cache_requests_total{kind="exact",status="hit"}' in text
     assert 'tier_router_cache_stored_total{outcome="stored"}' in text
     assert json.loads(json.dumps(cache.show()))["enabled"] is True

@@ -169,8 +169,9 @@ def test_redis_killed_under_load_loses_no_request_and_heals_by_itself(
     causes = {cause for told in told_causes for cause in told if cause.startswith("cache_")}
     assert causes
     assert causes <= {"cache_unavailable", "cache_timeout", "cache_breaker_open"}
-    assert 'tier_router_stage_failures_total{cause="cache_' in one.http.get("/router/metrics").text
     one.idle()
+    counted = 'tier_router_stage_failures_total{cause="cache_'
+    wait_until(lambda: counted in one.http.get("/router/metrics").text)
     assert {len(one.records_of(r.headers["x-router-request-id"])) for r in responses[-3:]} == {1}
     refused = one.http.post("/router/cache/invalidate", json={"all": True})
     assert refused.status_code == 503

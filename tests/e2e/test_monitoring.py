@@ -21,10 +21,13 @@ SILENT |= {"Stages that could not answer", "Sentence encoder asked; scores remem
 
 @pytest.fixture(scope="module")
 def served(cache_proxy: CacheProxy) -> CacheProxy:
-    """The cache's proxy after a little of everything: a hit, streams, an escalation, an opinion."""
+    """The cache's proxy after a little of everything: a hit, streams, an escalation, an opinion, a dead provider."""
     cache_proxy.reset()
     cache_proxy.drop()
     cache_proxy.keep("chat")
+    cache_proxy.kill("deepseek")
+    cache_proxy.send("chat", "A sure one?", headers={"x-router-cache": "bypass"})
+    cache_proxy.reset()
     traffic(cache_proxy)
     return cache_proxy
 

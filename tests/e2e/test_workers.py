@@ -18,6 +18,7 @@ import psutil
 import pytest
 import yaml
 
+from custom_router.observed import PARTS
 from tests.cache.redis_server import RedisServer
 from tests.e2e.cache_stack import ASKED, FRANCE, CacheProxy, cache_policy, cache_replay
 from tests.e2e.conftest import wait_until
@@ -84,10 +85,15 @@ class Workers(CacheProxy):
         (entry,) = self.show()["shown"]
         return str(entry["entry_id"])
 
-    def counted(self, metric: str) -> float:
-        """A counter summed over its labels, as any worker tells it."""
+    def told(self, metric: str) -> dict[str, float]:
+        """A metric's values by its labels, as any worker tells them."""
         text = self.http.get("/router/metrics").raise_for_status().text
-        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{metric}{{"))
+        lines = [line for line in text.splitlines() if re.match(rf"{metric}[{{ ]", line)]
+        return {line.rpartition(" ")[0].removeprefix(metric): float(line.rpartition(" ")[2]) for line in lines}
+
+    def counted(self, metric: str) -> float:
+        """A counter summed over its labels."""
+        return sum(self.told(metric).values())
 
 
 def start(work: Path, url: str) -> GateStack:
@@ -123,7 +129,9 @@ def test_both_take_up_an_edited_policy(workers: Workers) -> None:
     before = {record["policy_version"] for record in workers.settled()}
     path.write_text(yaml.safe_dump({**document, "long_context": {"tokens": 30_000}}), encoding="utf-8")
     served = workers.until_each("Which policy is it?", lambda record: record["policy_version"] not in before)
-    assert len({record["policy_version"] for records in served.values() for record in records}) == 1
+    (version,) = {record["policy_version"] for records in served.values() for record in records}
+    in_force = {f'{{version="{version}"}}'}
+    wait_until(lambda: {v for v, told in workers.told("tier_router_policy_info").items() if told} == in_force)
 
 
 def test_what_one_stores_both_serve(workers: Workers) -> None:
@@ -152,11 +160,20 @@ def test_counters_agree_with_the_records(workers: Workers) -> None:
     assert workers.counted("tier_router_decisions_total") == len(records)
     statuses = Counter(record["cache"]["status"] for record in records)
     assert workers.counted("tier_router_cache_requests_total") == sum(statuses.values())
+    for part in PARTS:
+        paid = sum(record["cost"][part] or 0.0 for record in records if record["cost"]["total"] is not None)
+        told = workers.told("tier_router_cost_parts_usd_total")[f'{{part="{part}"}}']
+        assert told == pytest.approx(paid, abs=1e-9)
+    saved = workers.counted("tier_router_saved_usd_total") - workers.counted("tier_router_lost_usd_total")
+    assert saved == pytest.approx(sum(record["cost"]["saved"] or 0.0 for record in records), abs=1e-9)
+    wait_until(lambda: workers.counted("tier_router_requests_under_way") == 0)
+    assert set(workers.told("tier_router_breaker_open").values()) == {0.0}
 
 
 def test_a_worker_that_is_killed_is_replaced(workers: Workers) -> None:
     workers.settled()
     victim, *others = workers.by_worker()
+    before = workers.counted("tier_router_requests_total")
     os.kill(victim, signal.SIGKILL)
 
     def replaced() -> bool:
@@ -165,6 +182,10 @@ def test_a_worker_that_is_killed_is_replaced(workers: Workers) -> None:
         return bool(workers.by_worker().keys() - {victim, *others})
 
     wait_until(replaced, 120)
+    # What it had counted stays, and its last state is not told for ever.
+    assert workers.counted("tier_router_requests_total") > before
+    gauges = {int(path.stem.rpartition("_")[2]) for path in (workers.stack.workdir / "metrics").glob("gauge_live*.db")}
+    assert victim not in gauges
 
 
 def test_stopping_under_load_loses_no_record(redis: RedisServer, tmp_path: Path) -> None:
