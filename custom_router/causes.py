@@ -51,6 +51,7 @@ class Cause(StrEnum):
     MODE_SHADOW = "mode_shadow"
     TIER_FALLBACK = "tier_fallback"
     PROVIDER_FALLBACK = "provider_fallback"
+    FALLBACK_OVER_BUDGET = "fallback_over_budget"
     GATE_LOW_CONFIDENCE = "gate_low_confidence"
     GATE_FAILURE = "gate_failure"
     GATE_NO_SIGNAL = "gate_no_signal"
@@ -92,7 +93,7 @@ MEANING: dict[Cause, str] = {
     Cause.CONVERSATION_KEPT: "a tool loop or a short confirmation keeps the tier of the turn it continues",
     Cause.CALLER_FLOOR: "the key's or team's min_tier",
     Cause.CALLER_CAP: "the key's or team's max_tier lowered the tier",
-    Cause.CALLER_POLICY_MALFORMED: "the key's or team's router metadata is malformed; the narrowest reading applies",
+    Cause.CALLER_POLICY_MALFORMED: "the key's or team's router metadata is malformed; the strictest reading applies",
     Cause.NEAR_BUDGET: "a budget of the caller's is nearly used up, and the policy lowers its cap then",
     Cause.HEADER_FLOOR: "the request asked for at least this tier in x-router-tier",
     Cause.HEADER_INVALID: "an x-router-* request header has an unknown value and was ignored",
@@ -113,6 +114,7 @@ MEANING: dict[Cause, str] = {
     Cause.MODE_SHADOW: "the policy's mode is shadow: decided and recorded, the default tier answered",
     Cause.TIER_FALLBACK: "the tier's deployments all failed and LiteLLM fell back to a higher tier",
     Cause.PROVIDER_FALLBACK: "a deployment failed and the tier's other provider answered",
+    Cause.FALLBACK_OVER_BUDGET: "the tier failed, and a higher one would have overrun the caller's budget",
     Cause.GATE_LOW_CONFIDENCE: "the answer's calibrated confidence was below the gate's threshold",
     Cause.GATE_FAILURE: "the answer had a plain fault (empty, cut, refused, invalid), or its stream broke while held",
     Cause.GATE_NO_SIGNAL: "nothing was known of the answer and the policy sends such answers up",

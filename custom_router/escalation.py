@@ -87,6 +87,14 @@ def refusal(
     return None
 
 
+def unaffordable(view: RequestView, prices: Mapping[Tier, Price], remaining_usd: float | None) -> frozenset[Tier]:
+    """Tiers whose answer to this request would cost more than the caller may still spend (None: no limit)."""
+    if remaining_usd is None:
+        return frozenset()
+    tokens = expected_tokens(view, None)
+    return frozenset(tier for tier, price in prices.items() if price.of(tokens) > remaining_usd)
+
+
 def expected_tokens(view: RequestView, answer: Answer | None) -> TokenFields:
     """What another answer to this request is likely to take: the prompt again, and as much text as the first one."""
     length = max(len(answer.text) // 4, 16) if answer is not None else view.max_output_tokens or 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from custom_router.escalation import hopeless
 from custom_router.gating import Calibrations, Gatekeeper, is_gated
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Arrival, Bill, Ending, GateTicket, Served
+from custom_router.log_context import begin_request
 from custom_router.policy import Caller, Mode, Policy
 from custom_router.policy.history import PolicyHistory
 from custom_router.question import NOT_LOOKED, Question
@@ -52,6 +54,7 @@ class Runtime:
         self.caching = Caching(engine)
         self.caller_problems = CallerProblems()
         self.recent = RecentRequests()
+        self.stopping = threading.Event()
         self.gauges = StateGauges(self)
 
     @classmethod
@@ -99,6 +102,7 @@ class Runtime:
         one provider remembers, which no other could answer. `question` lets it be answered from the cache:
         `pending.hit` is then the stored answer to give.
         """
+        begin_request(arrival.request_id)
         policy = self.engine.policy
         self.caller_problems.note(arrival.tenant, caller)
         try:
@@ -168,6 +172,8 @@ class Runtime:
         record, ticket = pending.record, pending.ticket
         if ending.served is not None:
             _note_served(pending, ending.served)
+        if ending.status == "error" and pending.unaffordable:
+            record.note(Cause.FALLBACK_OVER_BUDGET)
         if pending.hit is not None and ending.status == "ok":
             ending = replace(ending, tokens=pending.hit.tokens, cost=0.0)
         delivered = (ticket.replacement if ticket else None) or ending
@@ -191,6 +197,7 @@ class Runtime:
         self.pending.remember_ended(token, decision_headers(record))
         self._late.put(pending)
         self.caching.ended(token, record)
+        pending.ended.set()
         return record
 
     def gate_closed(self, token: str) -> DecisionRecord | None:
@@ -243,6 +250,7 @@ class Runtime:
 
     def close(self) -> None:
         """Stop the threads and put every record on disk, requests without an end included."""
+        self.stopping.set()
         self.gauges.close()
         self.engine.close()
         self.caching.close()

@@ -65,7 +65,7 @@ class PostCall(CustomLogger):
         self, kwargs: dict[str, Any], result: Any, call_type: str
     ) -> tuple[dict[str, Any], Any]:
         """Called once for an answered request, before any logger, so that all of them see the finished record."""
-        _adapter.succeeded(kwargs, kwargs.get("start_time"))
+        await _adapter.succeeded(kwargs, kwargs.get("start_time"))
         return kwargs, result
 
 

@@ -10,7 +10,7 @@ from fastapi import HTTPException
 
 from custom_router.deployments import read_deployments
 from custom_router.litellm_adapter.budgets import remaining_budget, share_left
-from custom_router.litellm_adapter.named_tiers import entry_asked, hold_to_cap, tier_named
+from custom_router.litellm_adapter.named_tiers import entry_asked, hold_to_cap, take_out, tier_named
 from custom_router.policy import Policy
 from custom_router.tiers import Tier
 
@@ -65,6 +65,17 @@ def _data(model: object, asked: object) -> dict[str, Any]:
     return {"model": model, "proxy_server_request": {"body": {"model": asked}}}
 
 
+def test_only_settings_that_the_client_wrote_are_taken_out() -> None:
+    own, written = {"fallbacks": [{"tier-simple": ["x"]}]}, {"fallbacks": ["y"]}
+    data = {**_data("auto", "auto"), "router_settings_override": own, "extra_body": "model=z"}
+    data["proxy_server_request"]["body"]["router_settings_override"] = written
+    take_out(data)
+    assert (data["router_settings_override"], data["extra_body"]) == (own, {})
+    data["router_settings_override"] = written
+    take_out(data)
+    assert "router_settings_override" not in data
+
+
 @pytest.mark.parametrize(
     ("model", "asked", "entry"),
     [
@@ -86,15 +97,16 @@ def test_a_name_above_the_cap_is_refused_whatever_the_request_says() -> None:
     forged = {"metadata": {"router": {"max_tier": "frontier"}}, "proxy_server_request": {"headers": {}}}
 
     def held(model: object, call_type: str = "acompletion", user: Any = user) -> Any:
-        return hold_to_cap({**forged, "model": model}, user, call_type, DEPLOYMENTS, POLICY)
+        data = {**forged, "model": model, "fallbacks": ["tier-frontier"]}
+        return hold_to_cap(data, user, call_type, DEPLOYMENTS, POLICY)
 
     for model, call_type in [("tier-frontier", "acompletion"), ("b2", "aembedding"), ("x", "pass_through_endpoint")]:
         with pytest.raises(HTTPException) as caught:
             held(model, call_type)
         assert caught.value.status_code == 403
         assert "up to medium" in str(caught.value.detail)
-    assert held("tier-medium") is None
-    assert held("embeddings", "aembedding") is None
+    assert (held("tier-medium")["model"], held("tier-medium")["fallbacks"]) == ("tier-medium", [])
+    assert "fallbacks" not in held("embeddings", "aembedding")
     held_down = held("auto", "agenerate_content")
     assert (held_down["model"], held_down["fallbacks"]) == ("tier-medium", [])
     free = SimpleNamespace(metadata=None, team_metadata=None)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
+from custom_router.escalation import unaffordable
 from custom_router.lifecycle import Arrival, Bill, Ending, Served
 from custom_router.litellm_adapter.answers import is_repeatable, read_expectations
+from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
-from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap
+from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap, take_out
 from custom_router.litellm_adapter.pricing import paid, tokens_of, usage_of
 from custom_router.litellm_adapter.reading import (
     TOKEN,
@@ -28,12 +32,17 @@ from custom_router.litellm_adapter.reading import (
 from custom_router.litellm_adapter.response_gate import ResponseGate
 from custom_router.litellm_adapter.signal_requests import SignalRequests
 from custom_router.litellm_adapter.stream_gate import StreamGate
+from custom_router.litellm_adapter.text_streams import client_wants_usage, without_usage
 from custom_router.litellm_adapter.tickets import TicketDesk, response_model_id
+from custom_router.litellm_adapter.tracing import annotate
+from custom_router.litellm_adapter.unbilled import put_right
 from custom_router.litellm_adapter.upstream import call_in
+from custom_router.log_context import about
 from custom_router.policy import resolve_caller
 from custom_router.records.record import DecisionRecord
 from custom_router.request import CallType, RequestView
 from custom_router.runtime import Runtime
+from custom_router.tiers import TIERS
 
 _CALL_TYPES = {
     "completion": CallType.CHAT,
@@ -44,6 +53,9 @@ _CALL_TYPES = {
     "aresponses": CallType.RESPONSES,
     "anthropic_messages": CallType.MESSAGES,
 }
+
+
+_COMPLETED_S = 1.0
 
 
 class LiteLLMAdapter:
@@ -72,6 +84,7 @@ class LiteLLMAdapter:
         model = entry_asked(data, deployments, policy)
         if kind is None or model is None:
             return hold_to_cap(data, user, call_type, deployments, policy)
+        take_out(data)
         # `stream` and friends may have been moved or set by LiteLLM; the shape it was sent in is still there.
         view = RequestView.from_body(kind, data)
         caller = read_caller(policy, user, data)
@@ -94,16 +107,16 @@ class LiteLLMAdapter:
             repeatable=is_repeatable(data),
             question=self._cache.question(data, user, expected, facts),
         )
+        above = {t for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank}
+        pending.unaffordable = unaffordable(view, facts.prices, remaining_budget(user)) & above
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
-        for key in FALLBACKS:
-            data.pop(key, None)
         data["model"] = pending.record.model_group
         if pending.hit is not None:
             # Should the stored answer not be given after all, the best tier answers: no gate would judge a cheap one.
-            best = decision.served if caller.max_tier.rank < decision.served.rank else caller.max_tier
+            best = max({decision.served} | above - pending.unaffordable, key=lambda tier: tier.rank)
             data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
-        elif (allowed := allowed_fallbacks(policy, caller, decision)) is not None:
+        elif (allowed := allowed_fallbacks(policy, caller, decision, pending.unaffordable)) is not None:
             data.update(dict.fromkeys(FALLBACKS, allowed))
         self._mark(data, token, pending.record)
         return data
@@ -152,9 +165,14 @@ class LiteLLMAdapter:
 
     def stream(self, data: Mapping[str, Any], user: Any, response: Any) -> AsyncGenerator[Any, None]:
         """The events to send to the client in place of those of a stream."""
-        return self._cache.stream(data, self._streams.stream(data, user, response))
+        events = self._cache.stream(data, self._streams.stream(data, user, response))
+        token = token_in(data)
+        record = self.runtime.under_way(token) if token is not None else None
+        if record is None or record.call_type != CallType.COMPLETION or client_wants_usage(data):
+            return events
+        return without_usage(events)
 
-    def succeeded(self, kwargs: Mapping[str, Any], began: Any) -> None:
+    async def succeeded(self, kwargs: MutableMapping[str, Any], began: Any) -> None:
         """A request was answered (a stream: to its end, or to where the client left): complete its record.
 
         Also puts the finished record where LiteLLM's own loggers look for metadata.
@@ -164,33 +182,52 @@ class LiteLLMAdapter:
         if call is None:
             return
         token, purpose = call
+        under_way = self.runtime.under_way(token)
+        with about(under_way.request_id if under_way is not None else None):
+            known = self._ended(token, purpose, kwargs, began) or under_way
+            if purpose is None:
+                await self._complete(token)
+        # Each of the calls behind a request is logged by itself; the last one carries the finished record, the others
+        # what is known by then.
+        if known is not None:
+            told = known.as_dict()
+            for holder in (params, kwargs.get("standard_logging_object")):
+                publish(holder, told)
+            annotate(params, known)
+
+    async def _complete(self, token: str) -> None:
+        """Wait a moment for the gate, which finishes with a stream just after LiteLLM has, so that what is logged holds
+        its verdict. LiteLLM logs in tasks of their own, which nobody waits for."""
+        pending = self.runtime.pending.get(token)
+        if pending is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_COMPLETED_S):
+                    await pending.ended.wait()
+
+    def _ended(
+        self, token: str, purpose: str | None, kwargs: MutableMapping[str, Any], began: Any
+    ) -> DecisionRecord | None:
+        """Note what one call came to; the record, where it is complete with that."""
         payload = kwargs.get("standard_logging_object") or {}
         model_id, usage = payload.get("model_id"), usage_of(payload)
         tokens = tokens_of(usage)
         spent = paid(kwargs.get("response_cost"), usage, self._deployments.rates(model_id))
+        put_right(kwargs, payload, spent)
         # LiteLLM loses the usage of some stored answers on its way to us.
         elsewhere = self._desk.alternatives(usage, self._deployments.model_of(model_id)) or self._desk.of_hit(token)
         if purpose is not None:
-            record = self.runtime.billed(token, Bill(purpose == "answer", spent, tokens, elsewhere))
-        else:
-            record = self.runtime.end(
-                token,
-                Ending(
-                    status="ok",
-                    served=self._served(model_id, payload.get("model_group")),
-                    tokens=tokens,
-                    cost=spent,
-                    ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
-                    alternatives=elsewhere,
-                ),
-            )
-        # Each of the calls behind a request is logged by itself; the last one carries the finished record, the others
-        # what is known by then.
-        known = record if record is not None else self.runtime.under_way(token)
-        if known is not None:
-            told = known.as_dict()
-            for holder in (params, payload):
-                publish(holder, told)
+            return self.runtime.billed(token, Bill(purpose == "answer", spent, tokens, elsewhere))
+        return self.runtime.end(
+            token,
+            Ending(
+                status="ok",
+                served=self._served(model_id, payload.get("model_group")),
+                tokens=tokens,
+                cost=spent,
+                ttft_ms=milliseconds(began, kwargs.get("completion_start_time")),
+                alternatives=elsewhere,
+            ),
+        )
 
     def failed(self, data: Mapping[str, Any], error: BaseException) -> None:
         """A request ended in an error that the client sees: complete its record."""
@@ -198,7 +235,9 @@ class LiteLLMAdapter:
         if token is None:
             return
         served = self._served(attribute(error, "litellm_model_id"), None)
-        self.runtime.end(token, Ending(status="error", error=type(error).__name__, served=served))
+        record = self.runtime.end(token, Ending(status="error", error=type(error).__name__, served=served))
+        if record is not None:
+            annotate(data, record)
 
     def _mark(self, data: MutableMapping[str, Any], token: str, record: DecisionRecord) -> None:
         key = "litellm_metadata" if isinstance(data.get("litellm_metadata"), dict) else "metadata"
@@ -208,6 +247,7 @@ class LiteLLMAdapter:
         metadata[TOKEN] = token
         # What a request that fails is logged with; the whole record takes its place when the request ends well.
         publish({key: metadata}, {"request_id": record.request_id, "tier": record.tier, "causes": record.causes})
+        annotate(data, record)
 
     def _served(self, model_id: object, group: object = None) -> Served | None:
         deployment = self._deployments.by_id(model_id)

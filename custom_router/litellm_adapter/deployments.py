@@ -155,10 +155,8 @@ class DeploymentTable:
             self._logprobs[model_id] = frozenset()
 
 
-def _logprobs(deployment: Deployment) -> frozenset[str]:
-    said = deployment.facts.get("supports_logprobs")
-    if said is False:
-        return frozenset()
+def takes(deployment: Deployment, *names: str) -> frozenset[str]:
+    """Which of these parameters LiteLLM knows the deployment's provider to take."""
     try:
         name, provider, _, _ = litellm.get_llm_provider(
             deployment.model, custom_llm_provider=deployment.params.get("custom_llm_provider")
@@ -166,5 +164,12 @@ def _logprobs(deployment: Deployment) -> frozenset[str]:
         supported = litellm.get_supported_openai_params(name, provider) or []
     except Exception:  # noqa: BLE001 - LiteLLM knows nothing of this provider
         supported = []
-    known = frozenset({"logprobs", "top_logprobs"}.intersection(supported))
+    return frozenset(names).intersection(supported)
+
+
+def _logprobs(deployment: Deployment) -> frozenset[str]:
+    said = deployment.facts.get("supports_logprobs")
+    if said is False:
+        return frozenset()
+    known = takes(deployment, "logprobs", "top_logprobs")
     return known if "logprobs" in known else frozenset({"logprobs"} if said is True else ())

@@ -14,6 +14,8 @@ from custom_router.tiers import TIERS, Tier
 
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """Those named in a request body, and those of the configuration, would lead past a caller's cap."""
+_OWN_SETTINGS = "router_settings_override"
+"""Where LiteLLM puts the settings of a key or team, among them fallbacks. A client may write it too."""
 _UNSEEN = ("pass_through_endpoint", "acreate_batch")
 """Calls whose models we do not see: a path of the provider's own, the lines of a file."""
 
@@ -43,6 +45,20 @@ def _group_aliases() -> dict[str, str]:
     return {name: to["model"] if isinstance(to, Mapping) else to for name, to in given.items()}
 
 
+def take_out(data: MutableMapping[str, Any]) -> None:
+    """Take out of a request what its client wrote to have another model asked than the one that it is sent to.
+
+    Settings of its key or team stay.
+    """
+    for name in (*FALLBACKS, "deployment_id"):
+        data.pop(name, None)
+    if data.get(_OWN_SETTINGS) == body_of(data).get(_OWN_SETTINGS):
+        data.pop(_OWN_SETTINGS, None)
+    if (extra := data.get("extra_body")) is not None:
+        # Some providers' requests are overwritten by it, the model in them too.
+        data["extra_body"] = {k: v for k, v in extra.items() if k != "model"} if isinstance(extra, Mapping) else {}
+
+
 def entry_asked(data: Mapping[str, Any], deployments: Iterable[Deployment], policy: PolicyDocument) -> str | None:
     """The routed model that a request asks for; None for any other.
 
@@ -66,8 +82,9 @@ def hold_to_cap(
 ) -> MutableMapping[str, Any] | None:
     """A request that is not routed, as its caller's cap allows it: None where it may stand.
 
-    One for a routed model in an API that is not (Google's) gets the cap's own tier. One that names a higher tier, or
-    whose models cannot be seen, is refused with FastAPI's `HTTPException`.
+    One for a routed model in an API that is not (Google's) gets the cap's own tier. One that names a tier gets no other
+    when that fails. One that names a higher tier, or whose models cannot be seen, is refused with FastAPI's
+    `HTTPException`.
     """
     cap = read_caller(policy, user, data).max_tier
     if cap is Tier.FRONTIER:
@@ -75,14 +92,16 @@ def hold_to_cap(
     entry = " or ".join(policy.entry_models)
     if call_type in _UNSEEN:
         _refuse(f"this key may use tiers up to {cap.value}, which this route cannot keep to; ask for {entry}")
+    take_out(data)
+    named = tier_named(data.get("model"), deployments, policy.tiers)
     if entry_asked(data, deployments, policy) is not None:
         data["model"] = policy.tiers[cap].model
-        data.update({key: [] for key in FALLBACKS})
+    elif named is None:
         return data
-    named = tier_named(data.get("model"), deployments, policy.tiers)
-    if named is not None and named.rank > cap.rank:
+    elif named.rank > cap.rank:
         _refuse(f"this key may use tiers up to {cap.value}; ask for {entry}")
-    return None
+    data.update({key: [] for key in FALLBACKS})
+    return data
 
 
 def _refuse(told: str) -> None:

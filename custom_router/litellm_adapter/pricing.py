@@ -65,8 +65,8 @@ def _own_prices(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 def paid(billed: object, usage: Usage, rates: Rates | None) -> float | None:
     """What LiteLLM billed; where it billed nothing, the deployment's price. None: nothing is known.
 
-    LiteLLM 1.106 loses the usage of streamed /v1/completions, and after any /v1/completions request to a
-    deployment with its own prices it bills later /v1/responses and /v1/messages requests to it at nothing.
+    LiteLLM 1.106 bills /v1/responses and /v1/messages at nothing after any /v1/completions request to the same
+    deployment, if that has its own prices.
     """
     if isinstance(billed, int | float) and billed > 0:
         return float(billed)

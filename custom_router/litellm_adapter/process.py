@@ -16,7 +16,9 @@ from custom_router.cache.key import CacheTenant
 from custom_router.console.routes import build_console_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
+from custom_router.litellm_adapter.logs import set_up_logs
 from custom_router.litellm_adapter.reading import attribute, read_caller, text_or_none
+from custom_router.litellm_adapter.text_streams import send_at_once
 from custom_router.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -36,10 +38,12 @@ def connect(hook_file: str) -> LiteLLMAdapter:
     path = Path(os.environ.get("TIER_ROUTER_POLICY") or beside).resolve()
     with _connecting:
         if path not in _connected:
+            set_up_logs()
             deployments = DeploymentTable()
             adapter = LiteLLMAdapter(Runtime.serve(path, deployments.refuse_unknown_groups), deployments)
             _connected[path] = adapter
             _mount_routes(adapter.runtime, deployments)
+            send_at_once()
             atexit.register(_close, adapter.runtime)
             _end_normally_when_stopped()
         return _connected[path]
@@ -115,5 +119,7 @@ def _end_normally_when_stopped() -> None:
         if server.should_exit:
             theirs(number, frame)  # a second signal means now
         server.should_exit = True
+        for adapter in _connected.values():
+            adapter.runtime.stopping.set()
 
     signal.signal(signal.SIGTERM, stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -49,14 +49,17 @@ def read_tenant(user: Any) -> Tenant:
     )
 
 
-def allowed_fallbacks(policy: PolicyDocument, caller: Caller, decision: Decision) -> list[dict[str, list[str]]] | None:
-    """Upward fallbacks that stay under the caller's cap; None where the configured ones may stand.
+def allowed_fallbacks(
+    policy: PolicyDocument, caller: Caller, decision: Decision, unaffordable: Collection[Tier] = ()
+) -> list[dict[str, list[str]]] | None:
+    """Upward fallbacks under the caller's cap and within its budget; None where the configured ones may stand.
 
     A domain that won over the cap did so for its own tier, not for those above it.
     """
-    if caller.max_tier is Tier.FRONTIER:
+    if caller.max_tier is Tier.FRONTIER and not unaffordable:
         return None
-    above = [policy.tiers[t].model for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank]
+    higher = [t for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank]
+    above = [policy.tiers[t].model for t in higher if t not in unaffordable]
     return [{policy.tiers[decision.served].model: above}] if above else []
 
 

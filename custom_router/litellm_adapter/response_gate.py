@@ -47,7 +47,7 @@ class ResponseGate:
 
     async def _ask(self, data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
         token, pending, ticket = found
-        groups = self._desk.groups(ticket, tier)
+        groups = self._desk.groups(pending, ticket, tier)
         with Accounted(ticket):
             higher = await ask_group(ticket.view.call_type, data, groups, token, stream=False)
         return self._desk.whole(self._desk.tier(pending, higher, tier), ticket, higher)

@@ -9,8 +9,10 @@ from custom_router.confidence.structured import may_structure, structured_respon
 from custom_router.deployments import Deployment
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get
+from custom_router.litellm_adapter.deployments import takes
+from custom_router.litellm_adapter.text_streams import usage_asked
 from custom_router.litellm_adapter.tickets import TicketDesk
-from custom_router.litellm_adapter.upstream import body_of
+from custom_router.litellm_adapter.upstream import body_of, call_in
 
 _IN_RESPONSES = "message.output_text.logprobs"
 
@@ -42,20 +44,29 @@ class SignalRequests:
         self._desk = desk
 
     def ask(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
-        """The call with more asked for, where its answer will be judged and its deployment can give it; else None."""
+        """The call with more asked for, where its deployment can give it: what the gate reads of an answer that will be
+        judged, and the usage of a streamed text completion, for which LiteLLM asks only in chats. Else None."""
         name = str(getattr(call_type, "value", call_type))
+        more = self._for_usage(kwargs, name) | self._for_gate(kwargs, name)
+        return {**kwargs, **more} if more else None
+
+    def _for_usage(self, kwargs: Mapping[str, Any], name: str) -> dict[str, Any]:
+        if name != "atext_completion" or kwargs.get("stream") is not True or call_in(kwargs) is None:
+            return {}
+        deployment = self._desk.deployments.by_id(_model_id(kwargs))
+        return usage_asked(kwargs) if deployment is not None and takes(deployment, "stream_options") else {}
+
+    def _for_gate(self, kwargs: Mapping[str, Any], name: str) -> dict[str, Any]:
         found = self._desk.gated(kwargs) if name in _ADDED and kwargs.get("logprobs") is None else None
         deployment = self._desk.deployments.by_id(_model_id(kwargs))
         if found is None or deployment is None or not self._desk.may_judge(*found, deployment):
-            return None
+            return {}
         ticket = found[1]
         signals = ticket.policy.document.gate.signals
         given = self._desk.deployments.logprobs_of(deployment.id)
         if given:
-            more = _ADDED[name](kwargs) if "logprobs" in signals else None
-        else:
-            more = _structured(kwargs, ticket, deployment) if "structured" in signals else None
-        return {**kwargs, **more} if more else None
+            return _ADDED[name](kwargs) if "logprobs" in signals else {}
+        return _structured(kwargs, ticket, deployment) if "structured" in signals else {}
 
     def refused(self, kwargs: Mapping[str, Any], error: BaseException) -> None:
         """A deployment failed: if because of the log probabilities, it is not asked for them again."""
@@ -63,13 +74,13 @@ class SignalRequests:
             self._desk.deployments.note_no_logprobs(_model_id(kwargs))
 
 
-def _structured(kwargs: Mapping[str, Any], ticket: GateTicket, deployment: Deployment) -> dict[str, Any] | None:
+def _structured(kwargs: Mapping[str, Any], ticket: GateTicket, deployment: Deployment) -> dict[str, Any]:
     """A schema that holds a confidence beside the answer, where the client will not notice it."""
     streamed_on = ticket.view.stream and ticket.policy.document.gate.streaming != "buffer"
     shaped = any(kwargs.get(name) for name in ("stop", "logit_bias", "response_format"))
     able = deployment.facts.get("supports_response_schema") is True
     if streamed_on or shaped or not able or not may_structure(ticket.view) or deployment.id is None:
-        return None
+        return {}
     ticket.structured.add(deployment.id)
     return {"response_format": structured_response_format()}
 

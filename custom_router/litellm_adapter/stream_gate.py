@@ -93,7 +93,7 @@ class StreamGate:
         first = replace(self._held_whole(self._desk.tier(pending, held.stream), held, broken is None), broken=broken)
 
         async def ask(data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
-            groups = self._desk.groups(ticket, tier)
+            groups = self._desk.groups(pending, ticket, tier)
             with Accounted(ticket):
                 stream = await ask_group(ticket.view.call_type, data, groups, token, stream=True)
                 structured = self._desk.structured(ticket, stream)

@@ -114,9 +114,10 @@ class TicketDesk:
     def group(self, ticket: GateTicket, tier: Tier) -> str:
         return ticket.policy.document.tiers[tier].model
 
-    def groups(self, ticket: GateTicket, tier: Tier) -> list[str]:
-        """The group of a tier, and of those above it that the caller may have."""
-        return [self.group(ticket, t) for t in TIERS if tier.rank <= t.rank <= ticket.caller.max_tier.rank]
+    def groups(self, pending: Pending, ticket: GateTicket, tier: Tier) -> list[str]:
+        """The group of a tier, and of those above it that the caller may have and has the budget for."""
+        above = [t for t in TIERS if tier.rank < t.rank <= ticket.caller.max_tier.rank]
+        return [self.group(ticket, t) for t in (tier, *(t for t in above if t not in pending.unaffordable))]
 
     def around(self, ticket: GateTicket, user: Any) -> Surroundings:
         facts = self.deployments.tier_facts(ticket.policy.document.tiers)

@@ -59,8 +59,9 @@ def resolve_caller(
 ) -> Caller:
     """Merge the policy file, the team's and the key's settings, and the request's own headers.
 
-    Each step can only narrow. A malformed setting, or one whose name is misspelt, is read as the narrowest value of its
-    kind, never as absent, so that a typing mistake cannot lift a cap; it is reported in `problems` and as a cause.
+    Each step can only narrow. A malformed setting, or one whose name is misspelt, is read as the strictest value of its
+    kind, never as absent, so that a typing mistake can lift neither a cap nor a floor; it is reported in `problems` and
+    as a cause.
 
     `budget_left` is the share, 0 to 1, that is left of the scarcest of the caller's budgets; None without any.
     """
@@ -108,7 +109,8 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
 
     if (cap := member("max_tier", Tier, Tier.SIMPLE)) is not None:
         caller = replace(caller, max_tier=lower(caller.max_tier, Tier(cap)))
-    if (floor := member("min_tier", Tier, Tier.SIMPLE)) is not None:
+    # Which floor was meant is not known, so it is the highest that the caller may have: its cap, in the end.
+    if (floor := member("min_tier", Tier, Tier.FRONTIER)) is not None:
         caller = replace(caller, min_tier=higher(caller.min_tier, Tier(floor)))
     if (scope := member("cache", CacheScope, CacheScope.OFF)) is not None:
         caller = replace(caller, cache=min(caller.cache, CacheScope(scope), key=_SCOPES.index))

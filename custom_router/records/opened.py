@@ -1,8 +1,7 @@
-"""A decision record as a request begins. Pure but for its id and time."""
+"""A decision record as a request begins. Pure but for its time."""
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 
 from custom_router.decision import Decision
@@ -16,7 +15,7 @@ from custom_router.request import RequestView
 def open_record(view: RequestView, caller: Caller, arrival: Arrival, decision: Decision) -> DecisionRecord:
     """The record of a request that has been decided, without its outcome."""
     return DecisionRecord(
-        request_id=uuid.uuid4().hex,
+        request_id=arrival.request_id,
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         policy_version=decision.policy_version,
         entry_model=arrival.entry_model,

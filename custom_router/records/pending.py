@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
 from custom_router.classify.opinion import Opinion
 from custom_router.lifecycle import GateTicket, StoredAnswer
 from custom_router.records.record import DecisionRecord
+from custom_router.tiers import Tier
 
 MAX_AGE_SECONDS = 1_800.0
 MAX_PENDING = 100_000
@@ -34,6 +36,10 @@ class Pending:
     """What the vLLM classifier was asked; its answer may come after the decision."""
     hit: StoredAnswer | None = None
     """The stored answer to give; None where a tier is asked."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set when the record is complete."""
+    unaffordable: frozenset[Tier] = frozenset()
+    """Tiers that the caller may have, but has not the budget for: no fallback leads there."""
 
 
 class PendingRecords:

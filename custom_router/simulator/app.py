@@ -48,6 +48,7 @@ class SimulatorApp:
                 ("chat/completions", self._endpoints.chat),
                 ("completions", self._endpoints.completions),
                 ("responses", self._endpoints.responses),
+                ("messages", self._endpoints.messages),
                 ("embeddings", self._endpoints.embeddings),
             ):
                 routes.append(Route(f"{prefix}/v1/{name}", self._endpoint(draft), methods=["POST"]))

@@ -11,7 +11,8 @@ from custom_router.simulator.answers import Answer, Answerer
 from custom_router.simulator.config import SimulatorConfig
 from custom_router.simulator.content import read_inputs
 from custom_router.simulator.errors import ApiError
-from custom_router.simulator.prompt_cache import PromptCache
+from custom_router.simulator.messages import asks_for_cache, message_body, message_events, parse_messages
+from custom_router.simulator.prompt_cache import PromptCache, cacheable
 from custom_router.simulator.replies import Headers, data_event, named_event
 from custom_router.simulator.request import Ask, EmbeddingBody, parse_chat, parse_completion, validate
 from custom_router.simulator.responses import parse_responses, response_body, response_events
@@ -75,6 +76,19 @@ class Endpoints:
             return map(named_event, response_events(ask, answer, body))
 
         return _draft(ask, [answer], lambda: response_body(ask, answer, body), events)
+
+    def messages(self, body: dict[str, Any]) -> Draft:
+        """Anthropic's `POST messages`."""
+        ask = parse_messages(body)
+        if asks_for_cache(body):
+            ask = self._remembered(ask)
+            ask = replace(ask, written_tokens=cacheable(ask.prompt_tokens) - ask.cached_tokens)
+        answer = self._answer(ask)[0]
+
+        def events() -> Iterable[bytes]:
+            return map(named_event, message_events(ask, answer))
+
+        return _draft(ask, [answer], lambda: message_body(ask, answer), events)
 
     def embeddings(self, body: dict[str, Any]) -> Draft:
         """`POST embeddings`."""

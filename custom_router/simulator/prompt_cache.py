@@ -12,6 +12,12 @@ _STEP_CHARS = 4 * STEP_TOKENS
 _KEPT = 20_000
 
 
+def cacheable(tokens: int) -> int:
+    """How many of a prompt's tokens a cache takes in: whole steps, and nothing of a short prompt."""
+    whole = tokens // STEP_TOKENS * STEP_TOKENS
+    return whole if whole >= LEAST_TOKENS else 0
+
+
 class PromptCache:
     """Remembers beginnings of prompts, by model."""
 
@@ -27,5 +33,4 @@ class PromptCache:
             unbroken = unbroken and mark in self._seen
             known = end if unbroken else known
             self._seen[mark] = None
-        tokens = known // 4
-        return tokens if tokens >= LEAST_TOKENS else 0
+        return cacheable(known // 4)

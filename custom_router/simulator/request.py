@@ -26,6 +26,8 @@ class Ask:
     context: str = ""
     """All texts of the prompt in their order, as a prompt cache sees them."""
     cached_tokens: int = 0
+    written_tokens: int = 0
+    """Newly put into the prompt cache, where a provider counts that."""
     reasoning_tokens: int = 0
     has_image: bool = False
     after_tool: bool = False

@@ -82,6 +82,23 @@ async def test_a_late_answer_is_not_used_but_kept(sim: Simulator) -> None:
     await classifier.close()
 
 
+@pytest.mark.parametrize("usd_per_hour", [0.0, 3_600.0])
+async def test_questions_share_the_servers_price_for_the_time_they_keep_it_busy(
+    sim: Simulator, usd_per_hour: float
+) -> None:
+    classifier = await ready(VllmClassifier(pointed_at(sim, model="slow", usd_per_hour=usd_per_hour)))
+    opinions = [classifier.ask(EASY) for _ in range(4)]
+    for opinion in opinions:
+        await classifier.hear(opinion, 10.0)
+        assert opinion.task is not None
+        await opinion.task
+    spent = [opinion.usd for opinion in opinions]
+    asked_s = sum(opinion.ms or 0.0 for opinion in opinions) / 1000
+    assert (min(spent) > 0) == (usd_per_hour > 0)
+    assert sum(spent) <= usd_per_hour / 3_600 * 0.75 * asked_s, "four at once do not cost four servers"
+    await classifier.close()
+
+
 async def test_patience_waits_for_the_canary_and_the_answer(sim: Simulator) -> None:
     classifier = VllmClassifier(pointed_at(sim, model="slow"))
     assert classifier.state == "starting"

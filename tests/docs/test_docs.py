@@ -282,7 +282,9 @@ def test_policy_examples_load(block: Block) -> None:
     assert with_model <= DomainModel.shipped()
 
 
-TESTED_YAML = ("yaml policy", "yaml policy-part", "yaml auto-router", "yaml overrides", "yaml examples", "yaml keys")
+TESTED_YAML = (
+    "yaml policy", "yaml policy-part", "yaml auto-router", "yaml overrides", "yaml examples", "yaml keys", "yaml otel",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("part", blocks("yaml policy-part"), ids=lambda block: block.page)

@@ -47,15 +47,15 @@ class KeyedProxy(GateProxy):
 
 @contextmanager
 def keyed_proxy(
-    work: Path, policy: Path, config: Path | None = None, kind: type[GateStack] = GateStack
+    work: Path, policy: Path, config: Path | None = None, kind: type[GateStack] = GateStack, **more: str
 ) -> Iterator[KeyedProxy]:
-    """A running proxy; skips the test where the machine lacks what real keys need."""
+    """A running proxy, `more` in its environment; skips the test where the machine lacks what real keys need."""
     if absent := missing():
         pytest.skip(f"real virtual keys need {', '.join(absent)}: apt-get install postgresql nodejs npm")
     prepared = Path(__file__).resolve().parents[2] / "var" / "virtual-keys"
     environment = prepare(prepared)
     with postgres(prepared / "migrations.sql") as url:
-        extra = {**environment, "DATABASE_URL": url, "PROXY_BATCH_WRITE_AT": "2"}
+        extra = {**environment, "DATABASE_URL": url, "PROXY_BATCH_WRITE_AT": "2", **more}
         extra["GEMINI_API_KEY"] = "not-a-key"  # without one, LiteLLM's pass-through route ends before any hook
         replay = write_replay(work / "replay.jsonl")
         with kind(

@@ -154,7 +154,7 @@ def test_bad_feedback_on_a_hit_drops_the_entry_and_its_neighbours(cache: CachePr
     request_id = hit.headers["x-router-request-id"]
     cache.record(hit)
     good = cache.http.post("/router/feedback", json={"request_id": request_id, "label": "good"})
-    assert good.json() == {"request_id": request_id, "score": 1.0, "dropped": 0}
+    assert good.json() == {"request_id": request_id, "score": 1.0, "tags": [], "dropped": 0}
     bad = cache.http.post("/router/feedback", json={"request_id": request_id, "score": -0.5})
     assert bad.json()["dropped"] >= 1
     left = [entry["question"] for entry in cache.show(texts=True)["shown"]]

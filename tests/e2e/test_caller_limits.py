@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import wait_until
@@ -57,19 +59,27 @@ GOOGLE = {"contents": [{"role": "user", "parts": [{"text": "Name a colour."}]}]}
 
 @pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent"])
 def test_an_api_that_is_not_routed_keeps_to_the_cap_too(keyed: KeyedProxy, method: str) -> None:
-    def asked(key: str) -> set[str]:
-        keyed.reset()
+    def asked(key: str, status: int = 200, **forged: Any) -> set[str]:
         headers = {"Authorization": f"Bearer {key}"}
-        answer = keyed.http.post(f"/v1beta/models/auto:{method}", json=GOOGLE, headers=headers)
-        assert answer.status_code == 200, answer.text
+        answer = keyed.http.post(f"/v1beta/models/auto:{method}", json={**GOOGLE, **forged}, headers=headers)
+        assert answer.status_code == status, answer.text
+        assert "x-router-request-id" not in answer.headers, "it would need a record"
         return {model for seen in keyed.seen().values() for request in seen if (model := request.get("model"))}
+
+    keyed.reset()
 
     models = {
         entry["litellm_params"]["model"].partition("/")[2]: entry["model_name"]
         for entry in keyed.http.get("/model/info").json()["data"]
         if entry["model_name"] != "auto"
     }
-    assert {models[model] for model in asked(_key(keyed, {"max_tier": "simple"}))} == {"tier-simple"}
+    capped = _key(keyed, {"max_tier": "simple"}, models=[])
+    assert {models[model] for model in asked(capped)} == {"tier-simple"}
+    asked(capped, 403, model="tier-frontier")
+    keyed.fault("refuse", "deepseek", "hosted_vllm")
+    seen = asked(capped, 500, fallbacks=["tier-frontier"])
+    assert {models[model] for model in seen} == {"tier-simple"}
+    keyed.reset()
     assert {models[model] for model in asked(_key(keyed))} == {"tier-frontier"}
 
 
@@ -100,6 +110,57 @@ def test_an_alias_of_a_key_does_not_lead_around_the_router(keyed: KeyedProxy, ki
     assert keyed.record(answer)["tier"] == "simple"
 
 
+FRONTIER = ["tier-frontier"]
+IDENTITY = {"router": {"max_tier": "frontier"}, "user_api_key_metadata": {"router": {"max_tier": "frontier"}}}
+FORGERIES: dict[str, dict[str, Any]] = {
+    "fallbacks": {"fallbacks": FRONTIER},
+    "fallbacks by group": {"fallbacks": [{"tier-simple": FRONTIER, "tier-medium": FRONTIER}]},
+    "fallbacks in a fallback": {"fallbacks": [{"model": "tier-medium", "fallbacks": FRONTIER}]},
+    "window": {"context_window_fallbacks": [{"tier-medium": FRONTIER}]},
+    "content": {"content_policy_fallbacks": [{"tier-medium": FRONTIER}]},
+    "settings": {"router_settings_override": {"fallbacks": [{"tier-simple": FRONTIER, "tier-medium": FRONTIER}]}},
+    "extra body": {"extra_body": {"model": "gpt-5.6-sol"}},
+    "deployment": {"deployment_id": "gpt-5.6-sol"},
+    "metadata": {"metadata": IDENTITY},
+    "litellm_metadata": {"litellm_metadata": IDENTITY},
+}
+
+
+@pytest.mark.parametrize("asked", ["auto", "tier-medium"])
+def test_nothing_in_a_body_or_header_leads_above_the_cap(keyed: KeyedProxy, asked: str) -> None:
+    """Neither while the tier answers nor when it is out."""
+    key = _key(keyed, {"max_tier": "medium", "min_tier": "medium", "gate": "off"}, models=[])
+    headers = {"Authorization": f"Bearer {key}", "x-router-tier": "frontier", "x-router-domain": "finance"}
+    keyed.reset()
+    for out in (False, True):
+        if out:
+            keyed.fault("refuse", "gemini", "openai")
+        for (name, forged), kind in product(FORGERIES.items(), KINDS):
+            path, body = request_of(kind, "A word?")
+            answer = keyed.http.post(path, json={"model": asked, **body, **forged}, headers=headers)
+            assert (answer.status_code == 200) != out, (name, kind, answer.text)
+        models = {request["model"] for requests in keyed.seen().values() for request in requests}
+        assert models <= {"gemini-3.8-flash", "gpt-5.4-mini"}, out
+    keyed.reset()
+
+
+def test_a_client_without_a_cap_does_not_choose_its_fallbacks_either(keyed: KeyedProxy) -> None:
+    key = _key(keyed, {"gate": "off"}, models=[])
+    keyed.reset()
+    keyed.fault("refuse", "deepseek", "hosted_vllm")
+    for forged, kind in product(FORGERIES.values(), KINDS):
+        answer = keyed.ask_as(key, kind, "A word?", **forged)
+        assert answer.headers["x-router-tier"] == "medium", (forged, kind, answer.text)
+    keyed.reset()
+
+
+def test_a_floor_that_cannot_be_read_is_the_highest_that_the_cap_allows(keyed: KeyedProxy) -> None:
+    for cap, tier in (({}, "frontier"), ({"max_tier": "medium"}, "medium")):
+        record = keyed.record(keyed.ask_as(_key(keyed, {"min_tier": "midium", **cap}), "chat", "A sure one?"))
+        assert record["tier"] == tier
+        assert "caller_policy_malformed" in record["causes"]
+
+
 def test_a_typing_mistake_narrows_and_is_shown_until_it_is_mended(keyed: KeyedProxy) -> None:
     team = keyed.made("/team/new", team_alias="typos", models=["auto"], metadata={"router": {"cahce": "off"}})
     key = _key(keyed, {"max_teir": "medium"}, key_alias="typo", team_id=team["team_id"])
@@ -118,6 +179,42 @@ def test_a_typing_mistake_narrows_and_is_shown_until_it_is_mended(keyed: KeyedPr
         return [entry["who"] for entry in keyed.health()["callers"]["malformed"]] == ["team typos"]
 
     wait_until(mended, 90)  # LiteLLM may keep the key as it was for a minute
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_outage_does_not_lead_to_a_tier_beyond_the_budget(keyed: KeyedProxy, stream: bool) -> None:
+    """What is left pays for an answer of the medium tier, not for one of the frontier's. A team for each request, since
+    LiteLLM holds all of a scarce budget back for one, until it has billed it."""
+    made: list[str] = []
+
+    def ask(kind: str) -> httpx.Response:
+        made.append(f"scarce-{stream}-{len(made)}")
+        team = keyed.made("/team/new", team_alias=made[-1], models=["auto"], max_budget=0.002)
+        key = _key(keyed, {"gate": "off"}, team_id=team["team_id"])
+        return keyed.ask_as(key, kind, "A word?", stream=stream)
+
+    keyed.reset()
+    keyed.fault("refuse", "deepseek", "hosted_vllm")
+    for kind in KINDS:
+        record = keyed.record(ask(kind))
+        assert (record["tier"], "tier_fallback" in record["causes"]) == ("medium", True), kind
+        assert "fallback_over_budget" not in record["causes"]
+    keyed.fault("refuse", "gemini", "openai")
+    unlimited = _key(keyed, {"gate": "off"})
+    for kind in KINDS:
+        assert keyed.record(keyed.ask_as(unlimited, kind, "A word?", stream=stream))["tier"] == "frontier", kind
+    asked = keyed.asked()["anthropic"]
+    for kind in KINDS:
+        answer = ask(kind)
+        assert answer.status_code != 200 or '"error"' in answer.text, kind
+
+    def failed() -> list[dict[str, Any]]:
+        return [r for r in keyed.records() if r["tenant"]["team_alias"] in made and r["outcome"]["status"] == "error"]
+
+    wait_until(lambda: len(failed()) == len(KINDS))
+    assert all("fallback_over_budget" in record["causes"] for record in failed())
+    assert keyed.asked()["anthropic"] == asked
+    keyed.reset()
 
 
 def test_a_domain_over_a_cap_and_under_it(keyed: KeyedProxy) -> None:

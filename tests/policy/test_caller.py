@@ -144,6 +144,8 @@ def test_other_misspellings_are_read_as_their_own_settings_malformed() -> None:
     assert resolve_caller(POLICY, key_settings={"cahce": "team"}).cache is CacheScope.OFF
     assert resolve_caller(POLICY, key_settings={"log-text": "full"}).log_text == "off"
     assert resolve_caller(POLICY, key_settings={"domian": "finance"}).min_tier is Tier.FRONTIER
+    assert resolve_caller(POLICY, key_settings={"min_tier": "midium"}).min_tier is Tier.FRONTIER
+    assert resolve_caller(POLICY, key_settings={"min_tier": 2, "max_tier": "medium"}).min_tier is Tier.MEDIUM
     declined = resolve_caller(POLICY, key_settings={"gates": "off"})
     assert (declined.gate, declined.max_tier) == (True, Tier.FRONTIER)
 

@@ -6,6 +6,7 @@ import asyncio
 
 from custom_router.causes import Cause
 from custom_router.classify.opinion import Opinion, Rating
+from custom_router.records.cost import cost_of
 from custom_router.records.late import LateRecords
 from custom_router.records.pending import Pending
 from custom_router.records.record import DecisionRecord, Tenant
@@ -27,9 +28,12 @@ async def test_a_record_is_written_when_its_opinion_has_come() -> None:
         await answer.wait()
         opinion.rating = Rating({Tier.SIMPLE: 1.5, Tier.MEDIUM: 1.5})
         opinion.ms = 90.0
+        opinion.usd = 0.25
 
     opinion.task = asyncio.ensure_future(think())
-    late.put(pending("asked", opinion))
+    asked = pending("asked", opinion)
+    asked.record.cost = cost_of(1.0, {"frontier": 3.0})
+    late.put(asked)
     late.put(pending("not asked", None))
     late.put(pending("refused", Opinion(failure=Cause.VLLM_BUSY)))
     assert [r.request_id for r in written] == ["not asked", "refused"]
@@ -40,6 +44,8 @@ async def test_a_record_is_written_when_its_opinion_has_come() -> None:
     fields = written[-1].scores.vllm
     assert (fields.log_odds, fields.ms, fields.heard) == ({"simple": 1.5, "medium": 1.5}, 90.0, False)
     assert fields.failure == "vllm_timeout"
+    cost = written[-1].cost
+    assert (cost.vllm, cost.classifier, cost.total, cost.saved) == (0.25, 0.25, 1.25, 1.75), "a late answer costs too"
     assert written[0].scores.vllm.heard is None
     assert written[1].scores.vllm.failure == "vllm_busy"
 
