@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from custom_router.decision import Basis, Decision, Reading
 from custom_router.policy import Caller
-from custom_router.request import RequestView, head_and_tail
+from custom_router.request import head_and_tail
 
 KEPT = 500
 """Requests."""
@@ -48,7 +48,9 @@ class RecentRequests:
         """Keep a request that has been decided; one decided without looking at it (the router is off) is not."""
         if decision.basis is None:
             return
-        reading = replace(decision.reading, opinion=None) if decision.reading is not None else None
+        reading = decision.reading
+        if reading is not None and reading.opinion is not None:
+            reading = replace(reading, opinion=None)
         made = RecentRequest(request_id, _slim(decision.basis), caller, reading, hit)
         with self._lock:
             self._held.append(made)
@@ -66,8 +68,5 @@ def _slim(basis: Basis) -> Basis:
     judged = basis.judged
     # A short turn is read together with the one before it, which is not kept.
     text = judged.bounded if len(judged.text) < _SHORT else head_and_tail(judged.text, _JUDGED_CHARS)
-    return replace(basis, view=_without_text(basis.view), judged=replace(_without_text(judged), text=text))
-
-
-def _without_text(view: RequestView) -> RequestView:
-    return replace(view, text="", system="", history=())
+    slim = replace(judged, text=text, system="", history=())
+    return Basis(replace(basis.view, text="", system="", history=()), slim, basis.searched, basis.around)

@@ -126,6 +126,16 @@ def test_a_text_completion_that_overwrites_a_price_changes_nothing_here(rates: d
     assert again["pricing-own"].of(USAGES["plain"]) == before
 
 
+def test_prices_are_read_again_only_where_they_have_changed() -> None:
+    entries = [entry("a", "openai/some-model", **OWN), entry("b", "openai/some-model", **OWN)]
+    known = {d.id: d for d in read_deployments(entries, model_facts) if d.id}
+    first = read_rates(entries, known)
+    entries[1]["litellm_params"]["output_cost_per_token"] = 8e-6
+    again = read_rates(entries, known, first)
+    assert again["pricing-a"] is first["pricing-a"]
+    assert again["pricing-b"].of(usage(0, 100)) == pytest.approx(100 * 8e-6)
+
+
 # ---------------------------------------------------------------- elsewhere
 
 

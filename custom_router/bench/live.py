@@ -9,7 +9,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Annotated, Any
@@ -18,10 +20,16 @@ import typer
 
 from custom_router.api.decisions import event_text
 from custom_router.bench.synthetic_records import synthetic_records, write_records
+from custom_router.decide import decide
+from custom_router.decision import Basis, Circumstances
+from custom_router.policy import Caller, Policy
 from custom_router.receipts.filters import Filter
 from custom_router.receipts.following import Follower, Reader
 from custom_router.receipts.listing import newest
+from custom_router.recent_requests import RecentRequests
 from custom_router.reports.period import Period
+from custom_router.request import RequestView
+from custom_router.turns import stand
 
 ROUNDS = 3
 _Wanted = Callable[[dict[str, Any]], bool]
@@ -33,7 +41,9 @@ def main(
     seconds: Annotated[float, typer.Option(help="Length of one round.")] = 10.0,
     records: Annotated[int, typer.Option(help="Records on disk for the list, in eight segments.")] = 200_000,
 ) -> None:
-    """Measure, interleaved: no reader, one, and several."""
+    """Measure, interleaved: no reader, one, and several; then pages of the list, and what keeping a request costs."""
+    for name, told in _kept().items():
+        typer.echo(f"{name:<12}{json.dumps(told)}")
     with tempfile.TemporaryDirectory() as folder:
         for name, told in asyncio.run(_streams(Path(folder), rate, readers, seconds)).items():
             typer.echo(f"{name:<12}{json.dumps(told)}")
@@ -59,13 +69,16 @@ async def _round(folder: Path, rate: int, readers: int, seconds: float) -> dict[
     async with AsyncExitStack() as stack:
         open_ = [await stack.enter_async_context(follower.reader(Filter().takes)) for _ in range(readers)]
         tasks = [asyncio.create_task(_read(reader, got)) for reader in open_]
-        writer = multiprocessing.get_context("spawn").Process(target=_write, args=(folder, rate, seconds + 2))
+        spawn = multiprocessing.get_context("spawn")
+        writing, done = spawn.Event(), spawn.Event()
+        writer = spawn.Process(target=_write, args=(folder, rate, writing, done))
         writer.start()
-        await asyncio.sleep(2)
+        await asyncio.to_thread(writing.wait)
         got[0] = 0
         began, cpu = time.perf_counter(), time.process_time()
         lags = await _lags(seconds)
         wall, spent = time.perf_counter() - began, time.process_time() - cpu
+        done.set()
         for task in tasks:
             task.cancel()
         await asyncio.to_thread(writer.join)
@@ -89,19 +102,35 @@ async def _lags(seconds: float) -> list[float]:
     return lags
 
 
-def _write(folder: Path, rate: int, seconds: float) -> None:
+def _write(folder: Path, rate: int, writing: Event, done: Event) -> None:
     """Two workers' segments, a batch fifty times a second, as the sink gathers them."""
     now = datetime.now(UTC)
     made = [record.to_json() + b"\n" for record in synthetic_records(1_000, Period(now, now + timedelta(hours=1)))]
     files = [(folder / f"decisions-{worker}-{time.time_ns()}.jsonl").open("ab") for worker in range(2)]
     began, written = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - began) < seconds:
-        while written < elapsed * rate:
+    writing.set()
+    while not done.is_set():
+        while written < (time.perf_counter() - began) * rate:
             files[written % 2].write(made[written % 1_000])
             written += 1
         for file in files:
             file.flush()
         time.sleep(0.02)
+
+
+def _kept() -> dict[str, dict[str, float]]:
+    """Microseconds that a request costs which is kept for edits to be tried on: a short one, and as long as is read."""
+    policy = Policy.safe("policy")
+    found = {}
+    for name, text in (("short kept", "What is a mortgage?"), ("long kept", "word " * 20_000)):
+        view = RequestView.from_chat({"messages": [{"role": "user", "content": text}]})
+        basis = Basis(view, stand(view).judged, view.searched, Circumstances())
+        decision = replace(decide(view, None, Caller(), policy), basis=basis)
+        ring, began = RecentRequests(), time.perf_counter()
+        for number in range(20_000):
+            ring.add(str(number), decision, Caller(), hit=False)
+        found[name] = {"us": round((time.perf_counter() - began) / 20_000 * 1e6, 1)}
+    return found
 
 
 def _lists(folder: Path, records: int) -> dict[str, dict[str, float]]:

@@ -20,7 +20,7 @@ import yaml
 from custom_router.demo.simulated import simulate_providers, simulated_models, write_yaml
 from custom_router.policy import Policy
 
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 
 class StackError(RuntimeError):

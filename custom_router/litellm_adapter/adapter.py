@@ -112,6 +112,9 @@ class LiteLLMAdapter:
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
         data["model"] = pending.record.model_group
+        if kind is CallType.CHAT and view.stream and not client_wants_usage(data):
+            # We ask for the usage (`SignalRequests`); this has LiteLLM keep it from the client.
+            data["_litellm_strip_stream_usage"] = True
         if pending.hit is not None:
             # Should the stored answer not be given after all, the best tier answers: no gate would judge a cheap one.
             best = max({decision.served} | above - pending.unaffordable, key=lambda tier: tier.rank)

@@ -72,7 +72,7 @@ class DeploymentTable:
             if llm_router is not None:
                 self._list = read_deployments(llm_router.model_list, model_facts)
                 self._by_id = {d.id: d for d in self._list if d.id}
-                self._rates = read_rates(llm_router.model_list, self._by_id)
+                self._rates = read_rates(llm_router.model_list, self._by_id, self._rates)
                 self._facts = None
                 self._read_at = time.monotonic()
         return self._list

@@ -35,6 +35,8 @@ def _for_responses(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 # /v1/messages has no log probabilities; LiteLLM's logprobs of streamed /v1/completions do not reach its hooks.
 _ADDED = {"acompletion": _for_chat, "atext_completion": _for_completion, "aresponses": _for_responses}
 
+_USAGE_ASKED = frozenset({"acompletion", "atext_completion"})
+
 
 class SignalRequests:
     """Adds to calls whose answers will be judged. LiteLLM runs it anew for each deployment that it tries, so that a
@@ -45,13 +47,21 @@ class SignalRequests:
 
     def ask(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
         """The call with more asked for, where its deployment can give it: what the gate reads of an answer that will be
-        judged, and the usage of a streamed text completion, for which LiteLLM asks only in chats. Else None."""
+        judged, and the usage of a stream. Else None.
+
+        LiteLLM asks for no usage of text completions, and for that of chats only where every deployment of the group
+        that the client named can be asked: `auto` is an alias of the frontier, and Anthropic's API tells it unasked.
+        """
         name = str(getattr(call_type, "value", call_type))
         more = self._for_usage(kwargs, name) | self._for_gate(kwargs, name)
         return {**kwargs, **more} if more else None
 
     def _for_usage(self, kwargs: Mapping[str, Any], name: str) -> dict[str, Any]:
-        if name != "atext_completion" or kwargs.get("stream") is not True or call_in(kwargs) is None:
+        if (
+            name not in ("acompletion", "atext_completion")
+            or kwargs.get("stream") is not True
+            or call_in(kwargs) is None
+        ):
             return {}
         deployment = self._desk.deployments.by_id(_model_id(kwargs))
         return usage_asked(kwargs) if deployment is not None and takes(deployment, "stream_options") else {}

@@ -192,3 +192,12 @@ def cache(cache_proxy: Any) -> Any:
     cache_proxy.idle()
     cache_proxy.drop()
     return cache_proxy
+
+
+@pytest.fixture(scope="session")
+def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The mixed traffic of three teams, once it is over."""
+    from tests.e2e.team_traffic import team_traffic
+
+    with team_traffic(tmp_path_factory.mktemp("traffic")) as over:
+        yield over

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import wait_until
-from tests.e2e.gate_stack import GateStack, gate_config, gate_policy
+from tests.e2e.gate_stack import GateStack, events, gate_config, gate_policy
 from tests.e2e.keyed_stack import WRITTEN_S, KeyedProxy, keyed_proxy
 
 SIMPLE = {"input": 3e-7, "output": 1.2e-6, "cached": 3e-8}
@@ -156,6 +156,17 @@ def test_what_anthropic_writes_to_its_cache_is_paid_for_and_what_it_reads(
         assert cost["total"] == pytest.approx(spent[record["request_id"]], abs=1e-9)
         assert cost["saved"] == pytest.approx(0.0, abs=1e-12), "the same model, priced as it was"
         assert cost["alternatives"]["simple"] == pytest.approx(_priced({**tokens, "cache_written": 0}, SIMPLE))
+
+
+@pytest.mark.parametrize("kind", ["chat", "completion"])
+def test_a_stream_tells_its_usage_only_to_a_client_that_asks(costs: KeyedProxy, kind: str) -> None:
+    """The router asks for it whoever the client is: LiteLLM asks only where the frontier's API can be asked."""
+    plain = costs.ask(kind, "Hello.", stream=True)
+    asked = costs.ask(kind, "Hello.", stream=True, stream_options={"include_usage": True})
+    assert [event for event in events(plain.text) if event.get("usage")] == []
+    (told,) = [event["usage"] for event in events(asked.text) if event.get("usage")]
+    for response in (plain, asked):
+        assert costs.record(response)["tokens"]["output"] == told["completion_tokens"]
 
 
 def test_where_litellm_forgets_a_price_the_record_keeps_it(costs: KeyedProxy, answered: Answered) -> None:
