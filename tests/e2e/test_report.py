@@ -31,7 +31,7 @@ def figure(report: dict[str, Any], path: str) -> Any:
 def test_a_real_proxys_records(fresh: Proxy, tmp_path: Path) -> None:
     prompts = ["Say hello in one word.", "What does my mortgage contract say about early repayment?", "2 + 2?"]
     answers = [fresh.chat(prompt, user=f"user-{n}") for n, prompt in enumerate(prompts)]
-    fresh.chat("Tell me a story.", stream=True)
+    fresh.records_of(fresh.chat("Tell me a story.", stream=True).headers["x-router-request-id"])
     ids = [answer.headers["x-router-request-id"] for answer in answers]
     for request_id, score in zip(ids, (1.0, -1.0, 0.5), strict=True):
         fresh.records_of(request_id)
