@@ -172,11 +172,13 @@ def test_redis_killed_under_load_loses_no_request_and_heals_by_itself(
     one.idle()
     counted = 'tier_router_stage_failures_total{cause="cache_'
     wait_until(lambda: counted in one.http.get("/router/metrics").text)
+    wait_until(lambda: 'tier_router_part_unavailable{part="cache"} 1.0' in one.http.get("/router/metrics").text)
     assert {len(one.records_of(r.headers["x-router-request-id"])) for r in responses[-3:]} == {1}
     refused = one.http.post("/router/cache/invalidate", json={"all": True})
     assert refused.status_code == 503
 
     server.start()
+    wait_until(lambda: 'tier_router_part_unavailable{part="cache"} 0.0' in one.http.get("/router/metrics").text)
 
     def heals() -> bool:
         return cache_of(one.send("chat", FRANCE)) == "hit"

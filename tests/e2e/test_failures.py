@@ -112,6 +112,7 @@ def test_policy_edits_apply_and_bad_ones_are_refused(own: Proxy) -> None:
     assert any("routing_policy.yaml:2: mode" in finding for finding in health["policy"]["findings"])
     assert own.chat(EASY).headers["x-router-policy"] == record["policy_version"]
     assert "tier_router_policy_reload_failures_total 1.0" in own.http.get("/router/metrics").text
+    wait_until(lambda: "tier_router_policy_refused 1.0" in own.http.get("/router/metrics").text)
 
     elsewhere = {**good["tiers"], "simple": {**good["tiers"]["simple"], "model": "tier-typo"}}
     policy.write_text(yaml.safe_dump({**good, "tiers": elsewhere}), encoding="utf-8")

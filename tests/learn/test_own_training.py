@@ -128,6 +128,9 @@ def test_the_artifact_loads_and_says_what_it_is_from(candidate: Candidate, tmp_p
     assert sum(source["rows"] for source in loaded.metadata["sources"].values()) == 2_080
     assert loaded.metadata["comparison"]["worse"] == []
     assert loaded.metadata["built_on"] == candidate.comparison.incumbent
+    tenths = loaded.metadata["p_ok_simple_tenths"]
+    assert (len(tenths), sum(tenths)) == (10, pytest.approx(1.0))
+    assert max(tenths) < 1.0, "scores of this traffic differ"
 
 
 def test_where_only_one_tier_was_tried_the_other_keeps_its_distance(
