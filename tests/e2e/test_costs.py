@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import yaml
 
@@ -21,7 +19,6 @@ THOUGHT = 64
 UP = {"x-router-tier": "frontier"}
 LONG = "The quick brown fox jumps over the lazy dog while seven wizards watch from the tower. " * 80
 Answered = dict[tuple[str, bool], list[dict[str, Any]]]
-_LOGGED = 'SELECT spend, metadata FROM "LiteLLM_SpendLogs"'
 
 
 class Thinking(GateStack):
@@ -99,19 +96,8 @@ def _marked(kind: str, text: str) -> dict[str, Any]:
 def spent(costs: KeyedProxy, answered: Answered) -> dict[str, float]:
     """Dollars in LiteLLM's spend log by our request id, once all rows are there."""
     wanted = {record["request_id"] for records in answered.values() for record in records}
-    found: dict[str, float] = {}
-
-    def all_logged() -> bool:
-        with psycopg.connect(costs.database) as connection:
-            rows = connection.execute(_LOGGED).fetchall()
-        for spend, metadata in rows:
-            told = metadata if isinstance(metadata, dict) else json.loads(metadata or "{}")
-            router = (told.get("spend_logs_metadata") or {}).get("router") or {}
-            found[str(router.get("request_id"))] = float(spend)
-        return wanted <= set(found)
-
-    wait_until(all_logged, WRITTEN_S)
-    return found
+    wait_until(lambda: wanted <= set(costs.spent()), WRITTEN_S)
+    return costs.spent()
 
 
 def _priced(tokens: dict[str, int], price: dict[str, float]) -> float:
