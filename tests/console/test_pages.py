@@ -104,6 +104,17 @@ def test_new_decisions_appear_and_can_be_held(tab: Tab, console: Console) -> Non
     expect(tab.page.locator(f'tr[data-id="{second}"]')).to_be_visible()
 
 
+def test_decisions_appear_where_the_stream_is_refused(tab: Tab, console: Console) -> None:
+    refusal = {"status": 503, "content_type": "application/json", "body": '{"detail": "too many streams are open"}'}
+    tab.page.route("**/decisions/stream*", lambda route: route.fulfill(**refusal))
+    tab.allowed.append("/decisions/stream")
+    tab.open()
+    tab.show("live")
+    expect(tab.page.locator(".live-state")).to_contain_text("too many streams are open")
+    asked = _ask(console, "Name a third river, please.")
+    expect(tab.page.locator(f'tr[data-id="{asked}"]')).to_be_visible()
+
+
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
 def test_playground_shows_the_path_then_the_answer_and_its_receipt(tab: Tab, console: Console, streamed: bool) -> None:
     tab.allowed.append("/router/api/decisions/")  # asked for until it is written

@@ -13,6 +13,7 @@ const DRAW_MS = 300;
 const SPOKEN_MS = 20_000;
 const LOOKING_MS = 5000;
 const RETRY_MS = [1000, 2000, 5000, 10_000];
+const pause = (duration) => new Promise((resolve) => setTimeout(resolve, duration));
 
 export function page({ who, query, rest }) {
   const controls = filters(query, who);
@@ -144,7 +145,9 @@ class Feed {
   }
 
   async follow(signal) {
-    for (let attempt = 0; !signal.aborted; ) {
+    for (let attempt = 0, again = false; !signal.aborted; again = true) {
+      // What was written while nobody listened.
+      if (again) setTimeout(() => this.fill(signal), RETRY_MS[0] / 2);
       try {
         for await (const { event, data } of events(`api/decisions/stream?${new URLSearchParams(Object.entries(this.values()).filter(([, value]) => value !== ""))}`, { signal })) {
           attempt = 0;
@@ -152,13 +155,27 @@ class Feed {
           else if (event === "dropped") this.lost += JSON.parse(data).dropped ?? 0;
           else if (event === "end") break;
         }
+        await pause(RETRY_MS[0] / 4);
       } catch (error) {
         if (signal.aborted || error.refused) return;
         if (error instanceof ApiError && error.status === 422) return this.tell("off", error.message);
         this.tell("off", `${error instanceof ApiError ? error.message : "The stream broke off."} Trying again …`);
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]));
+        await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]);
         attempt += 1;
       }
+    }
+  }
+
+  /** The newest of the list that are not shown: in place of a stream that is refused or broke off. */
+  async fill(signal) {
+    try {
+      const { decisions } = await get("api/decisions", { ...this.values(), limit: ROWS }, signal);
+      const waiting = new Set(this.waiting.map((record) => record.request_id));
+      for (const record of decisions.reverse()) {
+        if (!waiting.has(record.request_id) && !this.row(record.request_id)) this.take(record);
+      }
+    } catch (error) {
+      if (!signal.aborted && !error.refused && !(error instanceof ApiError)) throw error;
     }
   }
 
