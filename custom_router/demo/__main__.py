@@ -151,7 +151,7 @@ def _show_summary(console: Console, stack: Stack, summary: Summary, answers: lis
 
 
 def _stay(console: Console, stack: Stack) -> None:
-    console.print("The proxy stays up. Try:\n")
+    console.print(f"The proxy stays up. Look at {stack.url}/router/ with the key {stack.master_key}, or try:\n")
     console.print(
         f"  curl -i {stack.url}/v1/chat/completions -H 'Authorization: Bearer {stack.master_key}' \\\n"
         "    -H 'Content-Type: application/json' \\\n"

@@ -25,11 +25,19 @@ let turn = 0;
 
 const pages = () => (who.admin ? ADMINS : EVERYBODY);
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // typed by hand
+  }
+}
+
 /** The page and its query that an address names: #/live?tier=frontier. */
 function address() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
-  return { name, rest: rest.map(decodeURIComponent), query: Object.fromEntries(new URLSearchParams(query ?? "")) };
+  return { name, rest: rest.map(decoded), query: Object.fromEntries(new URLSearchParams(query ?? "")) };
 }
 
 function door(message) {

@@ -35,7 +35,7 @@ function summary(record) {
   const { cost, gate: judged, cache: found, latency_ms: took, outcome } = record;
   const saved = share(cost.saved, cost.frontier_baseline);
   const went = found.status === "hit" ? ["Answered from the cache with an answer of the ", tierChip(record.tier), " tier"]
-    : judged.escalated_to ? ["Tried at ", tierChip(record.tier), ", found wanting, answered by ", tierChip(judged.escalated_to)]
+    : judged.escalated_to ? ["Tried at ", tierChip(record.decided_tier), ", found wanting, answered by ", tierChip(judged.escalated_to)]
     : ["Answered by ", tierChip(record.tier)];
   const bad = outcome.status === "error" ? [". It failed: ", h("strong", {}, words(outcome.error ?? "unknown error"))] : outcome.status === "unknown" ? ". How it ended was never reported" : "";
   const figure = (name, value) => h("div", {}, h("span", { class: "label" }, name), h("b", {}, value));

@@ -41,7 +41,7 @@ export function page({ who }) {
       ["tier", (entry) => tierChip(entry.tier)], ["tenant", (entry) => entry.tenant], ["domain", (entry) => entry.domain ?? "none"], ["age", (entry) => age(entry.age_s), "num"], ["kept for", (entry) => age(entry.ttl_s), "num"],
       ["matches", (entry) => (entry.semantic ? "meaning" : "same text")],
     ];
-    if (who.may_change) columns.push(["", (entry) => h("button", { type: "button", class: "quiet", "aria-label": `Drop entry ${entry.entry_id.slice(0, 8)}`, on: { click: () => drop({ entry_id: entry.entry_id }, "This entry") } }, "Drop"), "num"]);
+    if (who.may_change) columns.push(["action", (entry) => h("button", { type: "button", class: "quiet", "aria-label": `Drop entry ${entry.entry_id.slice(0, 8)}`, on: { click: () => drop({ entry_id: entry.entry_id }, "This entry") } }, "Drop"), "num"]);
     return table("Entries, newest first", columns, shown);
   }
 

@@ -11,7 +11,9 @@ const ROWS = 60;
 const WAITING = 500;
 const DRAW_MS = 300;
 const SPOKEN_MS = 20_000;
+const LOOKING_MS = 5000;
 const RETRY_MS = [1000, 2000, 5000, 10_000];
+const pause = (duration) => new Promise((resolve) => setTimeout(resolve, duration));
 
 export function page({ who, query, rest }) {
   const controls = filters(query, who);
@@ -21,7 +23,7 @@ export function page({ who, query, rest }) {
     history.replaceState(null, "", text ? `#/live?${text}` : "#/live");
     feed.restart();
   });
-  if (rest[0]) openReceipt(rest[0]);
+  if (/^[\w-]{1,100}$/.test(rest[0] ?? "")) openReceipt(rest[0]);
   feed.restart();
   return {
     lead: who.admin ? "Every request as it is decided, in all workers. Open one to see its receipt." : "Your team's requests as they are decided. Open one to see its receipt.",
@@ -43,7 +45,9 @@ function filters(query, who) {
   const names = { tier: "Tier", cache: "Cache", escalated: "Escalated", status: "Outcome", cause: "Cause", domain: "Domain", team: "Team", q: "Contains" };
   for (const [name, control] of Object.entries(fields)) if (query[name] && !control.value) control.value = query[name];
   const clear = h("button", { type: "button" }, "Clear filters");
-  const element = h("div", { class: "filters", role: "search", "aria-label": "Filter decisions" }, Object.entries(fields).map(([name, control]) => field(names[name], control)), clear);
+  const box = h("div", { class: "filters", role: "search", "aria-label": "Filter decisions" }, Object.entries(fields).map(([name, control]) => field(names[name], control)), clear);
+  const open = Object.keys(query).length > 0 || matchMedia("(min-width: 821px)").matches;
+  const element = h("details", { class: "filter-box", open }, h("summary", {}, "Filters"), box);
   const values = () => Object.fromEntries(Object.entries(fields).map(([name, control]) => [name, control.value.trim()]));
   const changed = (listener) => {
     let timer = 0;
@@ -66,13 +70,14 @@ class Feed {
     const pace = segmented("Updates", [["on", "Live"], ["off", "Paused"]], "on", (value) => this.pause(value === "off"));
     this.element = h("div", {}, h("div", { class: "live-bar" }, this.state, pace), this.note, this.table, h("div", { class: "more" }, this.older));
     this.waiting = [];
-    this.paused = this.pointed = false;
+    this.paused = false;
+    this.pointed = -LOOKING_MS;
     this.spoken = 0;
     this.unspoken = 0;
     this.seen = [];
     // Rows must not run away from under a pointer, nor from under the focus.
-    this.body.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") this.pointed = true; });
-    this.body.addEventListener("pointerleave", () => { this.pointed = false; });
+    this.body.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") this.pointed = performance.now(); });
+    this.body.addEventListener("pointerleave", () => { this.pointed = -LOOKING_MS; });
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
       if (row) openReceipt(row.dataset.id);
@@ -80,7 +85,7 @@ class Feed {
   }
 
   get held() {
-    return this.paused || this.pointed || this.body.contains(document.activeElement);
+    return this.paused || performance.now() - this.pointed < LOOKING_MS || this.body.contains(document.activeElement);
   }
 
   stop() {
@@ -140,7 +145,9 @@ class Feed {
   }
 
   async follow(signal) {
-    for (let attempt = 0; !signal.aborted; ) {
+    for (let attempt = 0, again = false; !signal.aborted; again = true) {
+      // What was written while nobody listened.
+      if (again) setTimeout(() => this.fill(signal), RETRY_MS[0] / 2);
       try {
         for await (const { event, data } of events(`api/decisions/stream?${new URLSearchParams(Object.entries(this.values()).filter(([, value]) => value !== ""))}`, { signal })) {
           attempt = 0;
@@ -148,13 +155,27 @@ class Feed {
           else if (event === "dropped") this.lost += JSON.parse(data).dropped ?? 0;
           else if (event === "end") break;
         }
+        await pause(RETRY_MS[0] / 4);
       } catch (error) {
         if (signal.aborted || error.refused) return;
         if (error instanceof ApiError && error.status === 422) return this.tell("off", error.message);
         this.tell("off", `${error instanceof ApiError ? error.message : "The stream broke off."} Trying again …`);
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]));
+        await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]);
         attempt += 1;
       }
+    }
+  }
+
+  /** The newest of the list that are not shown: in place of a stream that is refused or broke off. */
+  async fill(signal) {
+    try {
+      const { decisions } = await get("api/decisions", { ...this.values(), limit: ROWS }, signal);
+      const waiting = new Set(this.waiting.map((record) => record.request_id));
+      for (const record of decisions.reverse()) {
+        if (!waiting.has(record.request_id) && !this.row(record.request_id)) this.take(record);
+      }
+    } catch (error) {
+      if (!signal.aborted && !error.refused && !(error instanceof ApiError)) throw error;
     }
   }
 

@@ -20,7 +20,7 @@ export function page() {
     let report = await get("api/overview", { since: chosen });
     // Who has just begun sees minutes of traffic as one column of a day: the last hour shows more.
     if (!asked && report.requests && report.over_time.length < 3) report = await get("api/overview", { since: (chosen = "1h") });
-    if (!asked) tools.querySelectorAll("button").forEach((button, at) => button.setAttribute("aria-pressed", String(SPANS[at][0] === chosen)));
+    tools.querySelectorAll("button").forEach((button, at) => button.setAttribute("aria-pressed", String(SPANS[at][0] === chosen)));
     asked = true;
     return report;
   }, draw);

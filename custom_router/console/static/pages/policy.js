@@ -124,7 +124,7 @@ function history(policy) {
   };
   return h("div", { class: "stack" },
     card("Versions", table("Versions that were loaded, latest first", [["version", (one) => [h("code", {}, one.version), one.version === policy.version ? [" ", chip("in force", "good")] : null]], ["loaded", (one) => moment(one.loaded_at)], ["by", loadings], ["lines", (one) => number(one.text.split("\n").length), "num"]], all)),
-    card("Differences", h("div", { class: "filters" }, field("From", from), field("To", to)), shown));
+    card("Differences", h("div", { class: "grid-2" }, field("From", from), field("To", to)), shown));
 }
 
 function unified(diff) {
