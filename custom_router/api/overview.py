@@ -25,7 +25,7 @@ def build_overview_routes(runtime: Runtime, guards: Guards, reports: ReportChild
 
     async def report(since: str) -> dict[str, Any]:
         try:
-            return await reports.report(since)
+            return await reports.report(since, runtime.engine.policy.document.costs.fixed_usd_per_month)
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
         except ReportFailed as error:

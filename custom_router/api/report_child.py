@@ -36,35 +36,38 @@ class ReportChild:
         self._directory = directory
         self._command = command
         self._deadline_s = deadline_s
-        self._made: TTLCache[str, dict[str, Any]] = TTLCache(32, REMEMBERED_S, time.monotonic)
+        self._made: TTLCache[tuple[str, float], dict[str, Any]] = TTLCache(32, REMEMBERED_S, time.monotonic)
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    async def report(self, since: str) -> dict[str, Any]:
-        """The report since `24h` ago, `7d` ago, or a date. Raises `ValueError` for any other text, `ReportFailed`."""
+    async def report(self, since: str, fixed_usd_per_month: float = 0.0) -> dict[str, Any]:
+        """The report since `24h` ago, `7d` ago, or a date, with a fixed cost to be earned back. Raises `ValueError` for
+        any other text, `ReportFailed`."""
         try:
             period_since(since, datetime.now(UTC))
         except OverflowError:
             raise ValueError(f"{since!r} is too long ago") from None
-        if (made := self._made.get(since)) is not None:
+        asked = since, fixed_usd_per_month
+        if (made := self._made.get(asked)) is not None:
             return made
         if self._waiting >= WAITING:
             raise ReportFailed("too many reports are asked for; try again in a moment")
         self._waiting += 1
         try:
             async with self._turn:
-                if (made := self._made.get(since)) is None:
-                    made = self._made[since] = await self._make(since)
+                if (made := self._made.get(asked)) is None:
+                    made = self._made[asked] = await self._make(*asked)
                 return made
         finally:
             self._waiting -= 1
 
-    async def _make(self, since: str) -> dict[str, Any]:
+    async def _make(self, since: str, fixed_usd_per_month: float) -> dict[str, Any]:
         # The child's own counters are nobody's: they must not join the workers' in that folder.
         environment = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
         try:
             child = await asyncio.create_subprocess_exec(
                 *self._command, "--json", "--since", since, "--records", str(self._directory),
+                "--fixed-usd-per-month", repr(fixed_usd_per_month),
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
                 env=environment, limit=LONGEST,
             )  # fmt: skip

@@ -117,7 +117,7 @@ def ineligible_text(text: str, policy: CachePolicy) -> Ineligible | None:
     """Why a question with these words takes no part; None where it does."""
     if len(text) > READ_LIMIT:
         return Ineligible.TOO_LONG
-    if not text.strip():
+    if not text.strip() or not _is_unicode(text):
         return Ineligible.UNREADABLE
     words = _Words.shipped()
     read = spaced_once(normalise(text))
@@ -129,3 +129,12 @@ def ineligible_text(text: str, policy: CachePolicy) -> Ineligible | None:
     if not policy.time_dependent and words.time.find(read)[0] is not None:
         return Ineligible.TIME_DEPENDENT
     return None
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8, as the patterns need it: JSON lets a client send half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

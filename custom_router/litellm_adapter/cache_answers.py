@@ -12,7 +12,7 @@ from custom_router.lifecycle import Ending
 from custom_router.litellm_adapter.answers import read_answer
 from custom_router.litellm_adapter.deployments import TierFacts
 from custom_router.litellm_adapter.held import AnswerSoFar
-from custom_router.litellm_adapter.reading import attribute, text_or_none, token_in
+from custom_router.litellm_adapter.reading import attribute, team_of, text_or_none, token_in
 from custom_router.litellm_adapter.tickets import TicketDesk
 from custom_router.litellm_adapter.upstream import body_of
 from custom_router.question import Question
@@ -45,7 +45,7 @@ class CacheAnswers:
             body={name: data[name] for name in dict.fromkeys(names) if name in data},
             tenant=CacheTenant(
                 key=text_or_none(attribute(user, "token")) or text_or_none(attribute(user, "api_key")),
-                team=text_or_none(attribute(user, "team_id")),
+                team=team_of(user),
                 org=text_or_none(attribute(user, "org_id")),
             ),
             expected=expected,

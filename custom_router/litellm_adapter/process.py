@@ -17,7 +17,7 @@ from custom_router.console.routes import build_console_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.logs import set_up_logs
-from custom_router.litellm_adapter.reading import attribute, read_caller, text_or_none
+from custom_router.litellm_adapter.reading import attribute, read_caller, team_of, text_or_none
 from custom_router.litellm_adapter.text_streams import send_at_once
 from custom_router.runtime import Runtime
 
@@ -51,7 +51,6 @@ def connect(hook_file: str) -> LiteLLMAdapter:
 
 def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
     from fastapi import Depends, HTTPException
-    from litellm.constants import UI_SESSION_TOKEN_TEAM_ID
     from litellm.proxy._types import LiteLLMRoutes, LitellmUserRoles, UserAPIKeyAuth
     from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
     from litellm.proxy.proxy_server import app
@@ -65,8 +64,7 @@ def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
             may_change=user.user_role == LitellmUserRoles.PROXY_ADMIN,
             tenant=CacheTenant(
                 key=text_or_none(attribute(user, "token")) or text_or_none(attribute(user, "api_key")),
-                # Whoever logs in to LiteLLM's own pages gets a key of this team, which makes no team of them.
-                team=text_or_none(user.team_id) if user.team_id != UI_SESSION_TOKEN_TEAM_ID else None,
+                team=team_of(user),
                 org=text_or_none(attribute(user, "org_id")),
             ),
             key_alias=text_or_none(user.key_alias),

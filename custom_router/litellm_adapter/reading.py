@@ -84,6 +84,15 @@ def attribute(user: Any, name: str) -> Any:
     return getattr(user, name, None)
 
 
+def team_of(user: Any) -> str | None:
+    """The team that a key shares with others. Whoever logs in to LiteLLM's own pages gets a key of one team for all,
+    which makes no team of them."""
+    from litellm.constants import UI_SESSION_TOKEN_TEAM_ID
+
+    team = text_or_none(attribute(user, "team_id"))
+    return team if team != UI_SESSION_TOKEN_TEAM_ID else None
+
+
 def text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 

@@ -106,6 +106,11 @@ async def test_those_who_ask_at_once_share_one_child(tmp_path: Path) -> None:
     assert (tmp_path / "runs").read_text() == "xx"
 
 
+async def test_the_policys_fixed_cost_is_to_be_earned_back(tmp_path: Path) -> None:
+    program = "import json, sys; print(json.dumps({'asked': sys.argv[-1]}))"
+    assert await child(tmp_path, program).report("1d", 12.5) == {"asked": "12.5"}
+
+
 async def test_the_child_stays_out_of_the_workers_counters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     program = "import json, os; print(json.dumps({'there': 'PROMETHEUS_MULTIPROC_DIR' in os.environ}))"

@@ -33,6 +33,11 @@ def test_personal_texts_stay_out(text: str) -> None:
     assert ineligible_text(text, CachePolicy(personal=True)) is None
 
 
+@pytest.mark.parametrize("text", ["", " \n", "Half a pair: \ud83d", "\udc00 at first"])
+def test_texts_that_cannot_be_read_stay_out(text: str) -> None:
+    assert ineligible_text(text, POLICY) is Ineligible.UNREADABLE
+
+
 @pytest.mark.parametrize(
     "text",
     [
