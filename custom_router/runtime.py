@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -53,6 +54,7 @@ class Runtime:
         self.caching = Caching(engine)
         self.caller_problems = CallerProblems()
         self.recent = RecentRequests()
+        self.stopping = threading.Event()
         self.gauges = StateGauges(self)
 
     @classmethod
@@ -248,6 +250,7 @@ class Runtime:
 
     def close(self) -> None:
         """Stop the threads and put every record on disk, requests without an end included."""
+        self.stopping.set()
         self.gauges.close()
         self.engine.close()
         self.caching.close()

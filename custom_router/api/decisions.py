@@ -15,6 +15,7 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from custom_router.api.answers import PRIVATE, api_routes, told
+from custom_router.api.turns import Turns
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.receipts.archive import Archive
 from custom_router.receipts.explanation import explain_record
@@ -27,6 +28,8 @@ STREAM = "/router/api/decisions/stream"
 RECEIPT = "/router/api/decisions/{request_id}"
 
 LIMIT = 200
+WAITING, DEADLINE_S = 16, 20.0
+"""Readers of the disk that wait for their turn: one reads at a time, for half a second at most."""
 STREAMS = 16
 """Streams of ordinary keys in one process, and as many of administrators: neither can keep the other out."""
 STREAMS_A_GROUP = 4
@@ -37,6 +40,8 @@ GRACE_S = 30.0
 """How much longer a client may take to read its end."""
 QUIET_S = 15.0
 """After as long without a record, a comment shows that the connection lives."""
+TICK_S = 0.5
+"""How often a stream sees whether it is time to end."""
 
 
 class Asked(Filter):
@@ -53,6 +58,7 @@ def build_decision_routes(runtime: Runtime, guards: Guards, archive: Archive) ->
     """Any key may ask; each sees its own team's records only, its own where it has no team, an admin all."""
     routes = api_routes()
     seats, key = Seats(), Depends(guards.anyone)
+    turns = Turns("records", at_once=1, waiting=WAITING, deadline_s=DEADLINE_S)
 
     @routes.get(WHOAMI)
     async def whoami(visitor: Visitor = key) -> dict[str, Any]:
@@ -68,9 +74,13 @@ def build_decision_routes(runtime: Runtime, guards: Guards, archive: Archive) ->
     async def decisions(asked: Annotated[Asked, Query()], visitor: Visitor = key) -> Response:
         """Records of all workers, newest first. `complete` is false where the search stopped for the time it took."""
         try:
-            page = await archive.page(
-                lambda record: visitor.sees(record) and asked.takes(record), asked.limit, asked.cursor, asked.since_id
-            )
+            async with turns.one(visitor):
+                page = await archive.page(
+                    lambda record: visitor.sees(record) and asked.takes(record),
+                    asked.limit,
+                    asked.cursor,
+                    asked.since_id,
+                )
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
         except OSError as error:
@@ -90,10 +100,11 @@ def build_decision_routes(runtime: Runtime, guards: Guards, archive: Archive) ->
     async def receipt(request_id: str, visitor: Visitor = key) -> Response:
         """One record and what it means. What is not there and what is somebody else's look the same."""
         try:
-            record = await archive.find(request_id)
+            async with turns.one(visitor):
+                record = await archive.find(request_id, visitor.sees)
         except OSError as error:
             raise HTTPException(503, f"the records cannot be read: {error.strerror or error}") from error
-        if record is None or not visitor.sees(record):
+        if record is None:
             raise HTTPException(404, "no such request")
         return told({"record": record, "explanation": explain_record(record, runtime.engine.policy).as_dict()})
 
@@ -164,9 +175,14 @@ async def _events(archive: Archive, visitor: Visitor, asked: Filter) -> AsyncIte
     end = time.monotonic() + LIFETIME_S
     async with archive.follower.reader(lambda record: visitor.sees(record) and asked.takes(record)) as reader:
         yield b"retry: 2000\n\n"
-        async for records, dropped in reader.batches(QUIET_S):
-            yield event_text(records, dropped)
-            if time.monotonic() >= end:
+        told = time.monotonic()
+        async for records, dropped in reader.batches(TICK_S):
+            now = time.monotonic()
+            if records or dropped or now - told >= QUIET_S:
+                told = now
+                yield event_text(records, dropped)
+            # A server that is stopping waits for its streams.
+            if now >= end or archive.stopping:
                 break
     yield b"event: end\ndata: {}\n\n"
 

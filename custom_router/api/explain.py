@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from custom_router.api.answers import api_routes, told
+from custom_router.api.turns import Turns
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
 from custom_router.policy import resolve_caller
@@ -22,10 +21,8 @@ from custom_router.runtime import Runtime
 EXPLAIN = "/router/explain"
 LONGEST = 400_000
 """Characters of a prompt; the router itself looks at 200,000."""
-AT_ONCE, WAITING = 2, 8
-"""Explained at the same time, and waiting for their turn: each may cost the encoder's one thread tens of milliseconds,
-which live requests need."""
-DEADLINE_S = 20.0
+AT_ONCE, WAITING, DEADLINE_S = 2, 8, 20.0
+"""Each may cost the encoder's one thread tens of milliseconds, which live requests need."""
 
 
 class As(BaseModel):
@@ -75,7 +72,8 @@ class Explain(BaseModel):
 def build_explain_route(runtime: Runtime, guards: Guards, deployed: Deployed) -> APIRouter:
     """Any key may ask, under its own limits; only an administrator for somebody else."""
     routes = api_routes()
-    previews, turns, key = Previews(runtime, deployed), Turns(), Depends(guards.anyone)
+    previews, key = Previews(runtime, deployed), Depends(guards.anyone)
+    turns = Turns("explanations", at_once=AT_ONCE, waiting=WAITING, deadline_s=DEADLINE_S)
 
     @routes.post(EXPLAIN)
     async def explain(asked: Explain, visitor: Visitor = key) -> Response:
@@ -98,29 +96,7 @@ def build_explain_route(runtime: Runtime, guards: Guards, deployed: Deployed) ->
             asked.output_tokens,
             whole=visitor.admin,
         )
-        async with turns.one():
+        async with turns.one(visitor):
             return told(await previews.of(unsent))
 
     return routes
-
-
-class Turns:
-    """Lets few in at once, has some wait, and refuses the rest. For one event loop."""
-
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(AT_ONCE)
-        self._here = 0
-
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """One turn. Raises `HTTPException` 503 where too many wait, and where it takes too long."""
-        if self._here >= AT_ONCE + WAITING:
-            raise HTTPException(503, "too many explanations are asked for; try again in a moment")
-        self._here += 1
-        try:
-            async with asyncio.timeout(DEADLINE_S), self._free:
-                yield
-        except TimeoutError:
-            raise HTTPException(503, f"no explanation within {DEADLINE_S:g} s: the encoder is busy") from None
-        finally:
-            self._here -= 1

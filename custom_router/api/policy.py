@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from custom_router.api.answers import api_routes, told
 from custom_router.api.visitor import Guards
@@ -24,12 +24,18 @@ DIFFED_LINES = 10_000
 
 
 class Edit(BaseModel):
-    """Texts to try: the policy's, and its overrides file's where it names one."""
+    """Texts to try: the policy's, its overrides file's, or both. The one that is left out is as it is in force."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(max_length=MAX_CHARACTERS)
+    text: str | None = Field(default=None, max_length=MAX_CHARACTERS)
     overrides: str | None = Field(default=None, max_length=MAX_CHARACTERS)
+
+    @model_validator(mode="after")
+    def _one(self) -> Edit:
+        if self.text is None and self.overrides is None:
+            raise ValueError("give the policy's text, its overrides', or both")
+        return self
 
 
 def build_policy_routes(runtime: Runtime, guards: Guards, deployed: Deployed, history: PolicyHistory) -> APIRouter:

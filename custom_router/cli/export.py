@@ -10,7 +10,7 @@ import typer
 from custom_router.cli.period_options import MonthOption, SinceOption, chosen_period
 from custom_router.cli.policy_file import PolicyOption, open_policy
 from custom_router.cli.record_files import RecordsOption, readable
-from custom_router.cli.terminal import paint, say
+from custom_router.cli.terminal import fail, paint, say
 
 
 def export(
@@ -30,6 +30,8 @@ def export(
     from custom_router.reports.export import export_parquet
 
     period = chosen_period(since, month)
+    if not parquet.absolute().parent.is_dir():
+        fail(f"{parquet.absolute().parent}: no such folder to write to")
     where = records or str(open_policy(policy).document.records.directory)
     with readable(where):
         read = export_parquet(where, period, parquet, with_text=with_text)

@@ -117,5 +117,7 @@ def _end_normally_when_stopped() -> None:
         if server.should_exit:
             theirs(number, frame)  # a second signal means now
         server.should_exit = True
+        for adapter in _connected.values():
+            adapter.runtime.stopping.set()
 
     signal.signal(signal.SIGTERM, stop)

@@ -10,11 +10,10 @@ MAX_CHARACTERS = 256 * 2**10
 """Of each text. A policy of that length takes seconds to read, and people wait for the answer."""
 
 
-def parse_pasted(text: str, overrides: str | None, in_force: Policy) -> Policy:
-    """The policy that the texts would make in the place of the one in force. Raises `PolicyError`.
+def parse_pasted(text: str | None, overrides: str | None, in_force: Policy) -> Policy:
+    """The policy that the texts would make in the place of the one in force, each as it is there where it is None.
 
-    Where the policy names an overrides file, `overrides` is that file's text; without it, that of the file in force
-    serves, and no other.
+    No overrides file but the one in force can be named without its text. Raises `PolicyError`.
     """
     source = in_force.source
     named: list[Path] = []
@@ -29,7 +28,7 @@ def parse_pasted(text: str, overrides: str | None, in_force: Policy) -> Policy:
         told = "names a file that is not in force, and none is read here; give its text as `overrides`"
         raise PolicyError([Finding(source, 0, "overrides", told)])
 
-    policy = Policy.parse(text, source=source, read=read)
+    policy = Policy.parse(in_force.content if text is None else text, source=source, read=read)
     if overrides is not None and not named:
         told = "overrides are given, but the policy names no file of them"
         raise PolicyError([Finding(source, 0, "overrides", told)])

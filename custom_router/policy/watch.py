@@ -107,8 +107,12 @@ class PolicyWatcher:
         self._told(policy)
 
     def _told(self, policy: Policy) -> None:
-        if self._tell is not None:
+        if self._tell is None:
+            return
+        try:
             self._tell(policy, self.status.loaded_at)
+        except Exception:  # a watcher that dies would freeze the policy silently
+            logger.exception("policy %s is in force, and could not be told of", policy.version)
 
     def _refuse(self, findings: list[Finding]) -> None:
         status = self.status

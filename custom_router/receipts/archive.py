@@ -20,12 +20,11 @@ _SEARCHED_BYTES = 256 * 2**20
 
 
 class Archive:
-    """Reads one folder of records, one reading at a time: asking is free, and the disk is everybody's."""
+    """Reads one folder of records."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.follower = Follower(self.directory)
-        self._reading = asyncio.Lock()
 
     @property
     def directory(self) -> Path:
@@ -35,29 +34,32 @@ class Archive:
             return sink.directory
         return Path(self._runtime.engine.policy.document.records.directory)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the process is about to end, and streams with it."""
+        return self._runtime.stopping.is_set()
+
     async def page(self, wanted: Wanted, limit: int, cursor: str | None, since_id: str | None) -> Page:
         """See `listing.newest`. Raises `ValueError` for a forged cursor, `OSError`."""
-        async with self._reading:
-            return await asyncio.to_thread(newest, self.directory, wanted, limit, cursor=cursor, until_id=since_id)
+        return await asyncio.to_thread(newest, self.directory, wanted, limit, cursor=cursor, until_id=since_id)
 
-    async def find(self, request: str) -> dict[str, Any] | None:
-        """The record of a request id or a LiteLLM call id; None where there is none. Raises `OSError`."""
+    async def find(self, request: str, mine: Wanted) -> dict[str, Any] | None:
+        """The record of a request id, or a LiteLLM call id, that is `mine`; None without one. Raises `OSError`."""
         if REQUEST_ID.fullmatch(request) is None:
             return None
-        if (known := self._runtime.finished.recent.get(request)) is not None:
-            return known.as_dict()
-        async with self._reading:
-            return await asyncio.to_thread(_on_disk, self.directory, request)
+        if (known := self._runtime.finished.recent.get(request)) is not None and mine(told := known.as_dict()):
+            return told
+        return await asyncio.to_thread(_on_disk, self.directory, request, mine)
 
 
-def _on_disk(directory: Path, request: str) -> dict[str, Any] | None:
+def _on_disk(directory: Path, request: str, mine: Wanted) -> dict[str, Any] | None:
     read = 0
     for segment in segments_newest_first(directory):
         if read > _SEARCHED_BYTES:
             break
         try:
             read += segment.stat().st_size
-            if (found := find_in(segment, request)) is not None:
+            if (found := find_in(segment, request, mine)) is not None:
                 return found
         except FileNotFoundError:  # an old segment, deleted meanwhile
             continue

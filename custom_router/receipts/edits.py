@@ -30,7 +30,7 @@ class Edits:
         self._deployed = deployed
         self._turn = asyncio.Lock()
 
-    async def check(self, text: str, overrides: str | None) -> dict[str, Any]:
+    async def check(self, text: str | None, overrides: str | None) -> dict[str, Any]:
         """`ok`, the `findings` that would keep the file from being loaded, and the `effect` on the last requests of
         this worker; null for an edit that is not valid."""
         async with self._turn:
@@ -42,7 +42,7 @@ class Edits:
             before = Prepared(in_force, self._runtime.engine.rules)
             return {"ok": True, "findings": [], "effect": await self._effect(before, after)}
 
-    def _prepare(self, text: str, overrides: str | None, in_force: Policy) -> Prepared:
+    def _prepare(self, text: str | None, overrides: str | None, in_force: Policy) -> Prepared:
         policy = parse_pasted(text, overrides, in_force)
         refuse_unknown_domains(policy)
         self._deployed.refuse_unknown_groups(policy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,40 @@ def segments_newest_first(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
 
 
-def find_in(segment: Path, request: str) -> dict[str, Any] | None:
-    """The record of a request id, or a LiteLLM call id, in one file. Raises `OSError`."""
+_BLOCK = 2**20
+
+
+def _any(record: dict[str, Any]) -> bool:
+    return True
+
+
+def find_in(segment: Path, request: str, mine: Callable[[dict[str, Any]], bool] = _any) -> dict[str, Any] | None:
+    """The first record of a request id, or a LiteLLM call id, in one file that is `mine`: a client can choose the
+    call id, so that another's may be the same. Raises `OSError`."""
     needle = request.encode("utf-8", "surrogateescape")
-    with segment.open("rb") as lines:
-        for line in lines:
-            if needle not in line:
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError:  # the last line of a process that was killed while writing
-                continue
-            if isinstance(record, dict) and request in (record.get("request_id"), record.get("litellm_call_id")):
-                return record
+    with segment.open("rb") as file:
+        rest = b""
+        # In blocks: going through the lines of a large file would keep every other thread waiting.
+        while block := file.read(_BLOCK):
+            whole, end, begun = (rest + block).rpartition(b"\n")
+            rest = begun
+            if end and (found := _among(whole, needle, request, mine)) is not None:
+                return found
+        return _among(rest, needle, request, mine)
+
+
+def _among(lines: bytes, needle: bytes, request: str, mine: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    at = lines.find(needle)
+    while at >= 0:
+        start = lines.rfind(b"\n", 0, at) + 1
+        end = lines.find(b"\n", at)
+        end = len(lines) if end < 0 else end
+        try:
+            record: object = json.loads(lines[start:end])
+        except ValueError:  # the last line of a process that was killed while writing
+            record = None
+        ids = (record.get("request_id"), record.get("litellm_call_id")) if isinstance(record, dict) else ()
+        if isinstance(record, dict) and request in ids and mine(record):
+            return record
+        at = lines.find(needle, end)
     return None

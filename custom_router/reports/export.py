@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import is_dataclass
+from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from custom_router.records.record import DecisionRecord
 from custom_router.reports.columns import MOMENT
 from custom_router.reports.period import Period
-from custom_router.reports.store import Read, json_lines, names_of, open_source, told, within
+from custom_router.reports.source import Source
+from custom_router.reports.store import Read, connected, json_lines, names_of, on_files, within
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _SCALARS: dict[type, str] = {str: "VARCHAR", float: "DOUBLE", int: "BIGINT", bool: "BOOLEAN"}
 
@@ -23,26 +28,28 @@ def export_parquet(records: str, period: Period, target: Path, *, with_text: boo
     file is whole or is not there. Raises `OSError`, `RecordsUnreadable`.
     """
     part = target.with_name(f"{target.name}.part")
-    with open_source(records, period) as (connection, source):
-        try:
-            with told():
-                lines = f"(SELECT *, {MOMENT} AS moment FROM {json_lines(source.files, record_columns())})"
-                columns = "* EXCLUDE (moment) REPLACE (moment AS time)"
-                if not with_text:
-                    columns = "* EXCLUDE (moment, text) REPLACE (moment AS time)"
-                ((bad,),) = connection.execute(
-                    f"SELECT count(*) FROM (SELECT {MOMENT} AS moment FROM "
-                    f"{json_lines(source.files, {'time': 'VARCHAR'})}) WHERE moment IS NULL",
-                    names_of(source.files),
-                ).fetchall()
-                ((written,),) = connection.execute(
-                    f"COPY (SELECT {columns} FROM {lines} WHERE {within(period)}) "
-                    f"TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION zstd)",
-                    names_of(source.files),
-                ).fetchall()
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+    try:
+        with connected() as connection:
+            read = on_files(connection, records, period, partial(_copy, connection, period, part, with_text))
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return read
+
+
+def _copy(connection: DuckDBPyConnection, period: Period, part: Path, with_text: bool, source: Source) -> Read:
+    ((bad,),) = connection.execute(
+        f"SELECT count(*) FROM (SELECT {MOMENT} AS moment FROM {json_lines(source.files, {'time': 'VARCHAR'})}) "
+        "WHERE moment IS NULL",
+        names_of(source.files),
+    ).fetchall()
+    left_out = "moment" if with_text else "moment, text"
+    ((written,),) = connection.execute(
+        f"COPY (SELECT * EXCLUDE ({left_out}) REPLACE (moment AS time) FROM "
+        f"(SELECT *, {MOMENT} AS moment FROM {json_lines(source.files, record_columns())}) WHERE {within(period)}) "
+        f"TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION zstd)",
+        names_of(source.files),
+    ).fetchall()
     return Read(len(source.files), written, source.torn, max(0, bad - source.torn), source.first)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from custom_router.reports.intervals import FEW
 from custom_router.reports.shape import Bin, Labels, Line, Quantiles, Report
-from custom_router.reports.text import mean, milliseconds, percent, rate, usd
+from custom_router.reports.text import mean, milliseconds, percent, rate, spark, usd
 
 _NAMES = {"end_user": "end user", "call_type": "kind of call"}
 _CAUSES_SHOWN = 15
@@ -42,6 +42,20 @@ def sections(report: Report) -> list[Section]:
         Section("What this report does not hold", remarks=report.notes),
     ]
     return [section for section in made if len(section.rows) > 1 or section.remarks]
+
+
+def over_time(report: Report) -> Section:
+    """Time from left to right, for where there are no pictures."""
+    steps = report.over_time
+    told: dict[str, list[float]] = {
+        "requests": [step.requests for step in steps],
+        "to the frontier": [step.frontier for step in steps],
+        "cost": [step.cost for step in steps],
+        "saved": [step.saved for step in steps],
+    }
+    bars = [(name, spark(values)) for name, values in told.items()] if len(steps) > 1 else []
+    ends = f"{steps[0].start:%m-%d %H:%M} to {steps[-1].start:%m-%d %H:%M}" if bars else ""
+    return Section("Over time", [("each by its own most", ends), *bars])
 
 
 def _money(report: Report) -> Section:
@@ -174,6 +188,7 @@ def _deployments(report: Report) -> Section:
 def _month(report: Report) -> Section:
     ahead = report.projection
     rows: list[tuple[str, ...]] = []
+    said = "assumed" if ahead.month_requests is not None else "no projection"
     if ahead.month_requests is not None:
         rows = [
             ("a month at this rate", ""),
@@ -182,7 +197,7 @@ def _month(report: Report) -> Section:
             ("frontier alone", usd(ahead.month_frontier)),
             ("saved, net", usd(ahead.month_saved)),
         ]
-    return Section("A month ahead", rows, [report.break_even.line, *(f"assumed: {a}" for a in ahead.assumptions)])
+    return Section("A month ahead", rows, [report.break_even.line, *(f"{said}: {a}" for a in ahead.assumptions)])
 
 
 def _labels(labels: Labels) -> tuple[str, str, str]:

@@ -29,15 +29,13 @@ def since(text: str, now: datetime) -> Period:
     Raises `ValueError`.
     """
     if (length := re.fullmatch(r"(\d{1,5})([mhdw])", text)) is not None:
-        try:
-            return Period(now - timedelta(**{_UNITS[length[2]]: int(length[1])}), now)
-        except OverflowError:
-            raise ValueError(f"{text!r} is neither a length nor a date since which there could be records") from None
+        return Period(now - timedelta(**{_UNITS[length[2]]: int(length[1])}), now)
     try:
         start = datetime.fromisoformat(text)
-    except ValueError:
+        start = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is neither a length such as 30d, 12h or 2w nor a date such as 2026-11-01") from None
-    return Period(start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC), now)
+    return Period(start, now)
 
 
 def month(text: str) -> Period:

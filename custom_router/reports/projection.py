@@ -11,6 +11,8 @@ from custom_router.reports.shape import BreakEven, Projection
 from custom_router.reports.sums import Sums
 
 MONTH_DAYS = 365.25 / 12
+LEAST_DAYS = 0.99
+"""A month at the rate of a busy minute would be nonsense; this is a day, less what asking takes."""
 
 
 def observed_days(period: Period, first: datetime | None) -> float:
@@ -21,8 +23,10 @@ def observed_days(period: Period, first: datetime | None) -> float:
 
 def project(sums: Sums, days: float) -> Projection:
     """What a month would be, and under which assumptions."""
-    if sums.requests < FEW or days <= 0:
+    if sums.requests < FEW:
         return Projection(None, None, None, None, [f"fewer than {FEW} requests are too few for a projection"])
+    if days < LEAST_DAYS:
+        return Projection(None, None, None, None, [f"{_days(days)} are too short for a projection; a day is the least"])
     factor = MONTH_DAYS / days
     assumptions = [
         f"a month of {MONTH_DAYS:.1f} days brings requests at the rate of the {_days(days)} observed",
@@ -57,7 +61,7 @@ def break_even(sums: Sums, projection: Projection, fixed_usd: float) -> BreakEve
     needed = ceil(fixed_usd / saved)
     month = projection.month_requests
     if month is None:
-        reached, said = False, "too few requests were made to say whether a month brings as many"
+        reached, said = False, "what was seen is too little to say whether a month brings as many"
     elif reached := month >= needed:
         said = f"at the present rate after {MONTH_DAYS * needed / month:,.1f} days, of {month:,} requests a month"
     else:
@@ -67,4 +71,6 @@ def break_even(sums: Sums, projection: Projection, fixed_usd: float) -> BreakEve
 
 
 def _days(days: float) -> str:
-    return f"{days:,.1f} days" if days >= 2 else f"{days * 24:,.1f} hours"
+    if days >= 2:
+        return f"{days:,.1f} days"
+    return f"{days * 24:,.1f} hours" if days * 24 >= 2 else f"{days * 1440:,.0f} minutes"

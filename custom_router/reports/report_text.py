@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from custom_router.reports import plots
-from custom_router.reports.layout import sections, title
+from custom_router.reports.layout import over_time, sections, title
 from custom_router.reports.page import heading, listed, page, table
 from custom_router.reports.shape import Report
 from custom_router.reports.text import aligned, printable
@@ -12,7 +12,9 @@ from custom_router.reports.text import aligned, printable
 def as_text(report: Report) -> str:
     """For a terminal."""
     parts = [title(report)]
-    for section in sections(report):
+    first, *others = sections(report)
+    told = over_time(report)
+    for section in [first, *([told] if len(told.rows) > 1 else []), *others]:
         lines = [aligned([tuple(map(printable, row)) for row in section.rows])] if len(section.rows) > 1 else []
         parts.append("\n".join([section.title.upper(), *lines, *(printable(remark) for remark in section.remarks)]))
     return "\n\n".join(parts) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from glob import glob, has_magic
@@ -43,12 +44,13 @@ def find_local(records: str, period: Period) -> Source:
     first: datetime | None = None
     files, torn = [], 0
     for path in paths:
-        begun = _begun(path)
-        first = begun if first is None or (begun is not None and begun < first) else first
-        # A record is written after it was made, so an older file holds none.
-        if path.stat().st_mtime >= period.start.timestamp():
-            files.append(str(path))
-            torn += _ends_torn(path)
+        with suppress(FileNotFoundError):  # a worker has deleted an old one of its own meanwhile
+            begun = _begun(path)
+            first = begun if first is None or (begun is not None and begun < first) else first
+            # A record is written after it was made, so an older file holds none.
+            if path.stat().st_mtime >= period.start.timestamp():
+                torn += _ends_torn(path)
+                files.append(str(path))
     folders = sorted({path.parent / "feedback" for path in paths})
     feedback = [str(path) for folder in folders if folder.is_dir() for path in _inside(folder)]
     return Source(files, feedback, first, torn)

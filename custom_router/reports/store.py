@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from custom_router.reports.columns import FEEDBACK_COLUMNS, JSON_COLUMNS, KEPT, MOMENT, typed
@@ -79,15 +81,13 @@ def open_store(records: str, period: Period) -> Iterator[Store]:
 
     Raises `OSError` for what is not there, `RecordsUnreadable` for what cannot be read.
     """
-    with open_source(records, period) as (connection, source):
-        with told():
-            read = _load(connection, source, period)
-        yield Store(connection, period, read)
+    with connected() as connection:
+        yield Store(connection, period, on_files(connection, records, period, partial(_load, connection, period)))
 
 
 @contextmanager
-def open_source(records: str, period: Period) -> Iterator[tuple[DuckDBPyConnection, Source]]:
-    """DuckDB with a database and its spilled data in a folder that goes afterwards, and the files to read with it."""
+def connected() -> Iterator[DuckDBPyConnection]:
+    """DuckDB with a database and its spilled data in a folder that goes afterwards."""
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="tier-router-report-") as scratch:
@@ -102,7 +102,22 @@ def open_source(records: str, period: Period) -> Iterator[tuple[DuckDBPyConnecti
         }
         with duckdb.connect(os.path.join(scratch, "records.duckdb"), config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            yield connection, _source(connection, records, period)
+            yield connection
+
+
+def on_files(
+    connection: DuckDBPyConnection, records: str, period: Period, work: Callable[[Source], Read], attempts: int = 3
+) -> Read:
+    """Do something with the files of the records, again where one of them was deleted meanwhile: workers thin out
+    their own while they run."""
+    source = _source(connection, records, period)
+    try:
+        with told():
+            return work(source)
+    except RecordsUnreadable:
+        if attempts == 1 or is_remote(records) or all(Path(file).exists() for file in source.files):
+            raise
+        return on_files(connection, records, period, work, attempts - 1)
 
 
 def _source(connection: DuckDBPyConnection, records: str, period: Period) -> Source:
@@ -119,16 +134,16 @@ def _source(connection: DuckDBPyConnection, records: str, period: Period) -> Sou
         return Source(files, listed(connection, feedback))
 
 
-def _load(connection: DuckDBPyConnection, source: Source, period: Period) -> Read:
+def _load(connection: DuckDBPyConnection, period: Period, source: Source) -> Read:
     # The last word on each request counts.
     connection.execute(
-        "CREATE TABLE feedback AS SELECT request_id, arg_max(score, time) AS score "
+        "CREATE OR REPLACE TABLE feedback AS SELECT request_id, arg_max(score, time) AS score "
         f"FROM {json_lines(source.feedback, FEEDBACK_COLUMNS)} "
         "WHERE request_id IS NOT NULL AND score IS NOT NULL AND time IS NOT NULL GROUP BY request_id",
         names_of(source.feedback),
     )
     connection.execute(
-        f"CREATE TABLE requests AS WITH timed AS "
+        f"CREATE OR REPLACE TABLE requests AS WITH timed AS "
         f"(SELECT *, {MOMENT} AS moment FROM {json_lines(source.files, JSON_COLUMNS)}) "
         f"SELECT {', '.join(f'{made} AS {name}' for name, made in KEPT.items())} "
         "FROM timed LEFT JOIN feedback USING (request_id) "

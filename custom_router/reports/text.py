@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor, log10
 
 from custom_router.reports.intervals import FEW, wilson
+
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def printable(name: str) -> str:
@@ -27,11 +30,12 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def usd(dollars: float | None) -> str:
-    """Dollars to a hundredth of a cent, less than that to what there is of it."""
+    """Dollars to a hundredth of a cent, less than a tenth of one to two digits."""
     if dollars is None:
         return "–"
     sign, size = ("-" if dollars < 0 else ""), abs(dollars)
-    return f"{sign}${size:.2g}" if 0 < size < 0.0001 else f"{sign}${size:,.4f}"
+    decimals = min(12, 1 - floor(log10(size))) if 0 < size < 0.001 else 4
+    return f"{sign}${size:,.{decimals}f}"
 
 
 def percent(share: float | None) -> str:
@@ -57,3 +61,11 @@ def milliseconds(ms: float | None) -> str:
 def mean(score: float | None, of: int) -> str:
     """A mean of feedback in -1..1; too few say so."""
     return "–" if score is None else f"{score:+.2f}" if of >= FEW else f"too few ({of})"
+
+
+def spark(values: Sequence[float], columns: int = 60) -> str:
+    """Values as a row of bars; neighbours are added up where there are more than columns."""
+    width = -(-len(values) // columns) or 1
+    sums = [sum(values[start : start + width]) for start in range(0, len(values), width)]
+    most = max(sums, default=0.0)
+    return "".join(_BARS[min(len(_BARS) - 1, int(value / most * len(_BARS)))] if value > 0 else " " for value in sums)

@@ -158,3 +158,16 @@ async def test_a_missing_folder_is_an_empty_list(runtime: Runtime) -> None:
     async with client(application(runtime)) as http:
         assert ids(await http.get("/router/api/decisions")) == []
         assert (await http.get("/router/api/decisions/call-1")).status_code == 404
+
+
+async def test_an_id_that_another_team_has_taken_too_hides_nothing(runtime: Runtime, tmp_path: Path) -> None:
+    segment(tmp_path / "records", "a", [record(0, "red", litellm_call_id="call-x")])
+    segment(tmp_path / "records", "b", [record(1, "blue", litellm_call_id="call-x")])
+    segment(tmp_path / "records", "c", [record(2, "lone", litellm_call_id=f"{0:032x}")])
+    app = application(runtime)
+    for key, number in (("red", 0), ("blue", 1)):
+        async with client(app, key) as http:
+            answer = await http.get("/router/api/decisions/call-x")
+            assert int(answer.json()["record"]["request_id"], 16) == number
+            mine = await http.get(f"/router/api/decisions/{0:032x}")
+            assert mine.status_code == (200 if key == "red" else 404)

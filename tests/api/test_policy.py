@@ -198,6 +198,9 @@ async def test_the_overrides_in_force_serve_where_none_are_given(tmp_path: Path)
     in_force = Policy.load(path)
     (tmp_path / "overrides.yaml").write_text("domains: {changed: {}}\n")
     assert parse_pasted(path.read_text(), None, in_force).version == in_force.version
+    # Whoever keeps the overrides need not have the policy's text.
+    told = parse_pasted(None, "domains: {other: {}}\n", in_force)
+    assert set(told.document.domains) == {"finance", "other"}
 
 
 async def test_texts_are_bounded(runtime: Runtime) -> None:
@@ -315,3 +318,23 @@ def test_masking_leaves_the_rest_alone() -> None:
     assert masked(POLICY) == POLICY
     assert masked("url: os.environ/REDIS_URL\n") == "url: os.environ/REDIS_URL\n"
     assert masked("a: [http://host/path, user@example.org]\n") == "a: [http://host/path, user@example.org]\n"
+
+
+def test_a_listener_that_fails_does_not_end_the_watching(policy: Path) -> None:
+    from custom_router.policy.watch import PolicyWatcher
+
+    told: list[str] = []
+
+    def fails(loaded: Policy, loaded_at: str) -> None:
+        told.append(loaded.version)
+        raise RuntimeError("no")
+
+    watcher = PolicyWatcher(policy, lambda loaded: None)
+    watcher.tell(fails)
+    watcher.start()
+    try:
+        _until(lambda: len(told) == 1)
+        policy.write_text(POLICY + "# another\n")
+        _until(lambda: len(told) == 2)
+    finally:
+        watcher.close()

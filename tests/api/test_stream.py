@@ -191,10 +191,17 @@ async def test_a_client_that_neither_reads_nor_leaves_is_let_go_of(
 
 async def test_a_stream_ends_in_time_and_says_so(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "LIFETIME_S", 0.0)
-    monkeypatch.setattr(decisions, "QUIET_S", 0.5)
     async with server(runtime) as url, httpx.AsyncClient(trust_env=False, timeout=60) as http:
         answer = await http.get(f"{url}/router/api/decisions/stream", headers=_as("red"))
     assert answer.text.endswith("event: end\ndata: {}\n\n")
+
+
+async def test_a_process_that_stops_waits_for_no_stream(runtime: Runtime) -> None:
+    async with server(runtime) as url, httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        asked = asyncio.create_task(http.get(f"{url}/router/api/decisions/stream", headers=_as("red")))
+        await until(lambda: following_threads() == 1)
+        runtime.stopping.set()
+        assert (await asked).text.endswith("event: end\ndata: {}\n\n")
 
 
 def test_a_tail_reads_whole_lines_once(tmp_path: Path) -> None:

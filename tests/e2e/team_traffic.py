@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import request_of
 from tests.e2e.keyed_stack import KeyedCache, keyed_cache
 
-WORKERS = ("--num_workers", "2", "--timeout_worker_healthcheck", "120")
+WORKERS = ("--num_workers", "2", "--timeout_worker_healthcheck", "600")
 REQUESTS = int(os.environ.get("ROUTER_TRAFFIC_REQUESTS", "300"))
 AT_ONCE = 8
 BUDGET = 0.004
@@ -90,8 +91,10 @@ def team_traffic(work: Path) -> Iterator[Traffic]:
                 print(alias, dict(of))
             traffic = Traffic(proxy, keys, outcomes, [])
             wait_until(lambda: len(proxy.records()) > routed, 120)
-            wait_until(lambda: traffic.metric("tier_router_requests_under_way") == 0, 120)
-            wait_until(lambda: traffic.metric("tier_router_requests_total") == len(proxy.records()), 120)
+            for _ in range(2):  # gauges are a second old
+                time.sleep(2)
+                wait_until(lambda: traffic.metric("tier_router_requests_under_way") == 0, 120)
+                wait_until(lambda: traffic.metric("tier_router_requests_total") == len(proxy.records()), 120)
             traffic.records.extend(proxy.records())
             yield traffic
     finally:

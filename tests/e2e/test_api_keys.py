@@ -207,3 +207,17 @@ def test_the_stream_brings_a_teams_requests_to_that_team(stack: Stack) -> None:
         follows[1].result(timeout=60)
     assert {record["tenant"]["team"] for record in got["red"]} == {stack.teams["red"]}
     assert {record["tenant"]["team"] for record in got["blue"]} == {stack.teams["blue"]}
+
+
+def test_an_open_stream_does_not_keep_the_proxy_from_stopping(stack: Stack) -> None:
+    """The last test here: it stops the proxy."""
+    headers = {"Authorization": f"Bearer {stack.keys['red']}"}
+    with (
+        httpx.Client(base_url=stack.proxy.stack.url, headers=headers, trust_env=False, timeout=60) as http,
+        http.stream("GET", "/router/api/decisions/stream") as stream,
+    ):
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 2000"
+        stack.proxy.stack.proxy.terminate()
+        assert "event: end" in list(lines)
+    assert stack.proxy.stack.proxy.wait(60) in (0, -15)

@@ -53,6 +53,14 @@ def test_the_page_from_beginning_to_end(stack: Proxy, tmp_path: Path) -> None:
     assert missed.exit_code == 1
     assert "medical_examples.yaml:4: miss: expected medical, found no domain" in missed.output
 
+    # What it would have done: the request from above, and nothing has changed by asking.
+    edit = {"text": served.read_text(encoding="utf-8"), "overrides": OVERRIDES}
+    tried = stack.http.post("/router/api/policy/check", json=edit).json()
+    assert tried["effect"]["domains"]["medical"]["before"] == 0, tried
+    assert tried["effect"]["domains"]["medical"]["after"] >= 1
+    assert tried["effect"]["from_to"]["simple→frontier"] >= 1
+    assert stack.chat(ASKED).headers["x-router-domain"] == "none"
+
     # 3. Live, without a restart.
     saved = time.monotonic()
     (served.parent / "overrides.yaml").write_text(OVERRIDES, encoding="utf-8")
@@ -63,6 +71,11 @@ def test_the_page_from_beginning_to_end(stack: Proxy, tmp_path: Path) -> None:
         assert (answer.headers["x-router-domain"], answer.headers["x-router-tier"]) == ("medical", "frontier")
         assert answer.headers["x-router-policy"] == stack.health()["policy"]["version"]
     assert stack.chat("Take a chill pill.").headers["x-router-domain"] == "none"
+
+    gone = stack.http.post("/router/api/policy/check", json={"overrides": "domains: {other: {}}"}).json()
+    assert gone["effect"]["domains"]["medical"]["before"] > gone["effect"]["domains"]["medical"].get("after", 0) == 0
+    history = stack.http.get("/router/api/policy").json()["history"]
+    assert (history[0]["overrides"], history[1]["overrides"]) == (OVERRIDES, None)
 
     # 4. The proof.
     asked = len(yaml.safe_load(EXAMPLES)["medical"])

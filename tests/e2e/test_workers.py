@@ -26,7 +26,7 @@ from tests.e2e.gate_stack import GateStack, gate_config, request_of
 
 WORKERS = 2
 # A worker that is still importing does not answer its parent, which after five seconds would begin a new one for ever.
-ARGUMENTS = ("--num_workers", str(WORKERS), "--timeout_worker_healthcheck", "120")
+ARGUMENTS = ("--num_workers", str(WORKERS), "--timeout_worker_healthcheck", "600")
 SEGMENT = re.compile(r"decisions-.+-(\d+)-\w+\.jsonl$")
 
 

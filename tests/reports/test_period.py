@@ -27,7 +27,7 @@ def test_since(text: str, start: datetime) -> None:
     assert (period.start, period.end) == (start, NOW)
 
 
-@pytest.mark.parametrize("text", ["", "30", "d", "-3d", "3y", "yesterday", "2026-13-01", "99999w"])
+@pytest.mark.parametrize("text", ["", "30", "d", "-3d", "3y", "yesterday", "2026-13-01", "0001-01-01T00:00+02:00"])
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither a length"):
         since(text, NOW)

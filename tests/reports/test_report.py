@@ -27,11 +27,15 @@ from custom_router.records.record import (
 )
 from custom_router.reports.bill import make_bill
 from custom_router.reports.breakdown import LISTED
+from custom_router.reports.intervals import FEW
+from custom_router.reports.layout import LINES_SHOWN
 from custom_router.reports.overrides_audit import audit_overrides, judged_requests
 from custom_router.reports.period import Period
+from custom_router.reports.projection import MONTH_DAYS
 from custom_router.reports.report import report_on, run_report
 from custom_router.reports.report_text import as_html, as_text
 from custom_router.reports.shape import Report
+from custom_router.reports.store import MEMORY
 from tests.reports import naive
 from tests.reports.lines import NOVEMBER, made, stored
 from tests.reports.test_bill import EVIL, Page
@@ -231,3 +235,15 @@ def run_over(records: list[DecisionRecord], period: Period) -> list[Any]:
         steps = over_time(store, step_seconds(period))
     assert [step.requests for step in steps if step.requests] == [1, 1, 1]
     return steps
+
+
+def test_the_page_states_the_limits() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+    for said in (
+        f"The {LISTED} dearest of each",
+        f"{LINES_SHOWN} on a terminal",
+        f"fewer than {FEW} are",
+        f"over {MONTH_DAYS:.1f} days",
+        f"may use {MEMORY.removesuffix('MB')} MB",
+    ):
+        assert said in page, said

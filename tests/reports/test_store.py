@@ -10,15 +10,17 @@ from pathlib import Path
 import orjson
 import pytest
 
-from custom_router.reports.period import month
+from custom_router.reports import store
+from custom_router.reports.period import Period, month
+from custom_router.reports.source import Source
 from custom_router.reports.store import Read, open_store
 from tests.reports.lines import NOVEMBER, TIME, made, matched, write
 
 
 def read(records: Path | str) -> tuple[list[str], Read]:
     """The ids of the records read, which are kept of matched ones only, and what was read."""
-    with open_store(str(records), NOVEMBER) as store:
-        return [id_ for (id_,) in store.rows("SELECT request_id FROM requests ORDER BY request_id")], store.read
+    with open_store(str(records), NOVEMBER) as opened:
+        return [id_ for (id_,) in opened.rows("SELECT request_id FROM requests ORDER BY request_id")], opened.read
 
 
 def test_only_records_of_the_period_come(tmp_path: Path) -> None:
@@ -76,9 +78,9 @@ def test_fields_that_are_missing_new_or_of_another_type_break_nothing(tmp_path: 
         "cache": None,
     }
     (tmp_path / "mixed.jsonl").write_bytes(b"".join(orjson.dumps(r) + b"\n" for r in (older, newer, strange)))
-    with open_store(str(tmp_path), NOVEMBER) as store:
-        assert (store.read.records, store.read.unreadable) == (3, 0)
-        rows = store.rows(
+    with open_store(str(tmp_path), NOVEMBER) as opened:
+        assert (opened.read.records, opened.read.unreadable) == (3, 0)
+        rows = opened.rows(
             "SELECT request_id, cost, saved, at_simple, causes, total_ms FROM requests ORDER BY request_id"
         )
         assert rows == [
@@ -86,7 +88,7 @@ def test_fields_that_are_missing_new_or_of_another_type_break_nothing(tmp_path: 
             ("old", None, None, None, [], None),
             ("r2", 0.5, None, 0.1, [], 5.0),
         ]
-        (stages,) = store.row("SELECT latency_ms FROM requests WHERE request_id = 'r2'")
+        (stages,) = opened.row("SELECT latency_ms FROM requests WHERE request_id = 'r2'")
         assert stages["teleport"] == 1.5
 
 
@@ -138,8 +140,8 @@ def test_the_last_word_of_feedback_counts_for_its_own_request_only(tmp_path: Pat
     ]
     content = b"".join(orjson.dumps(line) + b"\n" for line in lines) + b"torn"
     (tmp_path / "feedback" / "feedback-1.jsonl").write_bytes(content)
-    with open_store(str(tmp_path), month("2026-11")) as store:
-        scores = [score for (score,) in store.rows("SELECT score FROM requests ORDER BY score NULLS LAST")]
+    with open_store(str(tmp_path), month("2026-11")) as opened:
+        scores = [score for (score,) in opened.rows("SELECT score FROM requests ORDER BY score NULLS LAST")]
     assert scores == [-1.0, 0.5, None]
 
 
@@ -150,3 +152,20 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with open_store(str(write(tmp_path / "records", made(1))), NOVEMBER):
         assert list(scratch.iterdir())
     assert not list(scratch.iterdir())
+
+
+def test_a_file_that_a_worker_deletes_meanwhile_does_not_fail_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path, matched(1))
+    (gone := folder / "decisions-0.jsonl").write_bytes(matched(0).to_json() + b"\n")
+    found = store.find_local
+
+    def deleted_after(records: str, period: Period) -> Source:
+        source = found(records, period)
+        gone.unlink(missing_ok=True)
+        return source
+
+    monkeypatch.setattr(store, "find_local", deleted_after)
+    ids, seen = read(folder)
+    assert (ids, seen.segments, seen.records) == (["r1"], 1, 1)

@@ -1,0 +1,35 @@
+"""One record among segments, wherever it stands and however long its neighbours are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from custom_router.records import find
+from custom_router.records.find import find_in
+from tests.api.app import record
+
+
+@pytest.mark.parametrize("block", [7, 1_000, 2**20])
+def test_every_record_is_found_whatever_the_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(find, "_BLOCK", block)
+    made = [record(number, text="x" * (number * 300), litellm_call_id=f"call-{number}") for number in range(8)]
+    path = tmp_path / "decisions-a.jsonl"
+    # Torn and foreign lines between, and no line end at the end.
+    path.write_bytes(b'{"torn": "call-3\n\n[1]\n'.join(each.to_json() + b"\n" for each in made).rstrip(b"\n"))
+    for each in made:
+        for name in (each.request_id, str(each.litellm_call_id)):
+            found = find_in(path, name)
+            assert found is not None
+            assert found["request_id"] == each.request_id
+    assert find_in(path, "call-99") is None
+    assert find_in(path, "call-1", lambda found: found["request_id"] == made[2].request_id) is None
+
+
+def test_a_mention_is_not_the_record(tmp_path: Path) -> None:
+    path = tmp_path / "decisions-a.jsonl"
+    path.write_bytes(record(1, text="see call-2").to_json() + b"\n" + record(2).to_json() + b"\n")
+    found = find_in(path, "call-2")
+    assert found is not None
+    assert found["litellm_call_id"] == "call-2"
