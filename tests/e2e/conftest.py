@@ -165,7 +165,9 @@ def gate(gate_proxy: Any) -> Any:
     """The gate's proxy with every provider up and the simulator's log empty."""
     gate_proxy.reset()
     # Were nearly all answers escalated, the router would soon pass over the tier.
-    gate_proxy.record(gate_proxy.ask("chat", "A sure one?"))
+    for _ in range(3):
+        assert gate_proxy.ask("chat", "A sure one?").headers["x-router-tier"] == "simple"
+    gate_proxy.idle()
     gate_proxy.simulator.post("/_sim/log/reset")
     return gate_proxy
 
