@@ -181,7 +181,8 @@ def test_a_worker_that_is_killed_is_replaced(workers: Workers) -> None:
             workers.post("Who is there?")
         return bool(workers.by_worker().keys() - {victim, *others})
 
-    wait_until(replaced, 120)
+    # On a busy machine the parent takes its time to see who is gone, and the new worker to import.
+    wait_until(replaced, 300)
     # What it had counted stays, and its last state is not told for ever.
     assert workers.counted("tier_router_requests_total") > before
     gauges = {int(path.stem.rpartition("_")[2]) for path in (workers.stack.workdir / "metrics").glob("gauge_live*.db")}
