@@ -9,6 +9,7 @@ import pytest
 
 from custom_router.encoder.fake import FakeEncoder
 from custom_router.engine import RouterEngine
+from custom_router.receipts import listing
 from custom_router.records.sinks import JsonLinesSink
 from custom_router.runtime import Runtime
 
@@ -18,10 +19,17 @@ tiers:
   medium: {model: tier-medium, threshold: 0.6}
   frontier: {model: tier-frontier}
 classifier: {kind: constant, constant: 0.9}
+latency_budget_ms: {rules: 5000}
 domains:
   finance:
     rules: {terms: [mortgage], patterns: ['\\bIBAN\\b']}
 """
+
+
+@pytest.fixture(autouse=True)
+def _no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine half a second may pass before the first record has been read."""
+    monkeypatch.setattr(listing, "SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -82,11 +82,12 @@ async def test_a_failed_child_is_told(tmp_path: Path, program: str, told: str) -
 
 
 async def test_a_child_that_hangs_is_killed(tmp_path: Path) -> None:
-    program = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    pid = tmp_path / "pid"
+    reports = ReportChild(tmp_path, ("/bin/sh", "-c", f"echo $$ > {pid}; exec sleep 600"), 3.0)
     with pytest.raises(ReportFailed, match="more than 3 s"):
-        await child(tmp_path, program, 3.0).report("1d")
+        await reports.report("1d")
     with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+        os.kill(int(pid.read_text()), 0)
 
 
 async def test_a_program_that_is_not_there(tmp_path: Path) -> None:

@@ -22,15 +22,21 @@ from custom_router.request import RequestView
 from custom_router.runtime import Runtime
 from tests.api.app import Deployments
 
-SHIPPED = yaml.safe_load((Path(__file__).parents[2] / "routing_policy.yaml").read_text(encoding="utf-8"))
+# On a busy machine a stage that runs out of time would send requests up.
+PATIENT = {"rules": 5_000, "encoder": 20_000}
+SHIPPED = yaml.safe_load((Path(__file__).parents[2] / "routing_policy.yaml").read_text(encoding="utf-8")) | {
+    "latency_budget_ms": PATIENT
+}
 BY_MODEL = "The tenant of the flat below will not move out. What can the owner do about it?"
 BY_RULE = "What is a mortgage?"
 PLAIN = "Write a haiku about the sea."
 
 
 @pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    made = Runtime(RouterEngine(Path(__file__).parents[2] / "routing_policy.yaml"), MemorySink())
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    path = tmp_path_factory.mktemp("edits") / "routing_policy.yaml"
+    path.write_text(yaml.safe_dump(SHIPPED, allow_unicode=True), encoding="utf-8")
+    made = Runtime(RouterEngine(path), MemorySink())
     made.engine.encoder.load_now()
     yield made
     made.close()

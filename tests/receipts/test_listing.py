@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from pathlib import Path
@@ -41,7 +42,7 @@ def test_any_pages_together_are_all_records_once(tmp_path: Path, sizes: list[int
     seen: list[int] = []
     cursor = None
     while True:
-        page = newest(folder, EVERYTHING, limit, cursor=cursor)
+        page = newest(folder, EVERYTHING, limit, cursor=cursor, budget=Budget(until=math.inf))
         assert len(page.records) <= limit
         assert page.complete
         seen += [int(made["request_id"], 16) for made in page.records]
@@ -56,7 +57,7 @@ def test_a_search_that_costs_too_much_goes_on_where_it_stopped(tmp_path: Path) -
     wanted = Filter(tier="frontier").takes
     cursor, pages = None, 0
     while True:
-        page = newest(tmp_path, wanted, 10, cursor=cursor, budget=Budget(bytes=200_000))
+        page = newest(tmp_path, wanted, 10, cursor=cursor, budget=Budget(200_000, math.inf))
         pages += 1
         if page.records:
             break
@@ -75,7 +76,7 @@ def test_old_segments_are_not_opened_for_what_is_new(tmp_path: Path) -> None:
             path.unlink()
             path.mkdir()  # opening it would raise
             os.utime(path, (1_700_000_000, 1_700_000_000))
-    page = newest(tmp_path, EVERYTHING, 4)
+    page = newest(tmp_path, EVERYTHING, 4, budget=Budget(until=math.inf))
     assert [int(made["request_id"], 16) for made in page.records] == [49, 48, 47, 46]
     assert page.next is not None
 
