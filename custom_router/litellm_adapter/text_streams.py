@@ -83,7 +83,7 @@ async def without_usage(events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any
     """The events of a text completion as a client gets them that did not ask for the usage."""
     async with aclosing(events):
         async for event in events:
-            if get(event, "usage") is not None:
+            if getattr(event, "usage", None) is not None:
                 choices = get(event, "choices") or ()
                 if not any(get(choice, "text") or get(choice, "finish_reason") for choice in choices):
                     continue
