@@ -68,7 +68,7 @@ function* traffic(report) {
     yield { level: "warn", title: `${percent(frontier)} of answers came from the frontier (aim: below ${percent(RULES.frontier_share)})`, text: why, page: "live", query: "tier=frontier" };
   }
   if (enough && cost.compared >= RULES.enough && cost.saved_shuffled !== null && cost.saved_shuffled < 0) {
-    yield { level: "warn", title: "The same mix of tiers dealt out at random would have cost less", text: `By ${money(-cost.saved_shuffled)}. That is no fault as long as the answers are better for it; without labels nobody can tell. Collect feedback.`, page: "classifier" };
+    yield { level: "warn", title: "The same mix of tiers dealt out at random would have cost less", text: `By ${money(-cost.saved_shuffled)}. That is no fault where the answers are better for it, which only labelled answers can tell: collect feedback, and look whether quality is worth the difference.`, page: "classifier" };
   }
   if (cache.hit >= 20 && cache.estimated_wrong / cache.hit > RULES.wrong_hits) yield { level: "warn", title: `${percent(cache.estimated_wrong / cache.hit)} of hits may answer another question`, text: "Lower cache.max_error in the policy, or set cache.semantic: false.", page: "cache" };
   if (cache.labelled_wrong > 0) yield { level: "bad", title: `${plural(cache.labelled_wrong, "hit was", "hits were")} marked wrong by ${cache.labelled_wrong === 1 ? "a caller" : "callers"}`, text: "Feedback has dropped those entries. Look at the question pairs, and tighten the cache if they are alike.", page: "live", query: "cache=hit" };
