@@ -165,9 +165,11 @@ def gate(gate_proxy: Any) -> Any:
     """The gate's proxy with every provider up and the simulator's log empty."""
     gate_proxy.reset()
     # Were nearly all answers escalated, the router would soon pass over the tier.
-    for _ in range(3):
-        assert gate_proxy.ask("chat", "A sure one?").headers["x-router-tier"] == "simple"
+    for _ in range(2):
+        gate_proxy.ask("chat", "A sure one?")
     gate_proxy.idle()
+    # Once this one's record is on disk, those before it are too: tests look for the records that are new.
+    gate_proxy.record(gate_proxy.ask("chat", "A sure one?"))
     gate_proxy.simulator.post("/_sim/log/reset")
     return gate_proxy
 
