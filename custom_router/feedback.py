@@ -6,7 +6,6 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,7 +15,7 @@ from custom_router.cache.base import Selector
 from custom_router.cache_control import CacheControl
 from custom_router.feedback_body import Feedback
 from custom_router.observed import observe_feedback
-from custom_router.records.find import find_in, segments_newest_first
+from custom_router.records.find import find_newest
 from custom_router.records.finished import RECENT
 from custom_router.records.sinks import JsonLinesSink
 from custom_router.runtime import Runtime
@@ -107,9 +106,16 @@ class FeedbackDesk:
         sink = self._runtime.sink
         if not isinstance(sink, JsonLinesSink):
             return None
+
+        def named(record: dict[str, Any]) -> bool:
+            # By our id alone: a client chooses its call id, and could choose another request's id for it.
+            return bool(record.get("request_id") == request_id)
+
         async with self._reading:  # one at a time: reading is the disk's, and asking for what is not there is free
-            found = await asyncio.to_thread(_on_disk, sink.directory, request_id)
-        return found if found is not None and found.get("request_id") == request_id else None
+            try:
+                return await asyncio.to_thread(find_newest, sink.directory, request_id, _READ_BYTES, named)
+            except OSError:
+                return None
 
     async def _drop(self, entry_id: str) -> int:
         picked = Selector(entry_id=entry_id)
@@ -127,17 +133,3 @@ class FeedbackDesk:
             self._sink = sink.beside("feedback")
         if self._sink is not None:
             self._sink.write(line)
-
-
-def _on_disk(directory: Path, request_id: str) -> dict[str, Any] | None:
-    read = 0
-    try:
-        for segment in segments_newest_first(directory):
-            if read > _READ_BYTES:
-                break
-            read += segment.stat().st_size
-            if (found := find_in(segment, request_id)) is not None:
-                return found
-    except OSError:
-        return None
-    return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from custom_router.receipts.following import Follower
 from custom_router.receipts.listing import Page, Wanted, newest
-from custom_router.records.find import find_in, segments_newest_first
+from custom_router.records.find import find_newest
 from custom_router.records.sinks import JsonLinesSink
 from custom_router.runtime import Runtime
 
@@ -49,18 +49,4 @@ class Archive:
             return None
         if (known := self._runtime.finished.recent.get(request)) is not None and mine(told := known.as_dict()):
             return told
-        return await asyncio.to_thread(_on_disk, self.directory, request, mine)
-
-
-def _on_disk(directory: Path, request: str, mine: Wanted) -> dict[str, Any] | None:
-    read = 0
-    for segment in segments_newest_first(directory):
-        if read > _SEARCHED_BYTES:
-            break
-        try:
-            read += segment.stat().st_size
-            if (found := find_in(segment, request, mine)) is not None:
-                return found
-        except FileNotFoundError:  # an old segment, deleted meanwhile
-            continue
-    return None
+        return await asyncio.to_thread(find_newest, self.directory, request, _SEARCHED_BYTES, mine)

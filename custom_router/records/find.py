@@ -35,6 +35,24 @@ def find_in(segment: Path, request: str, mine: Callable[[dict[str, Any]], bool] 
         return _among(rest, needle, request, mine)
 
 
+def find_newest(
+    directory: Path, request: str, limit_bytes: int, mine: Callable[[dict[str, Any]], bool] = _any
+) -> dict[str, Any] | None:
+    """The same in a whole folder, in the newest segments first, until more than `limit_bytes` have been gone through.
+    Raises `OSError`."""
+    read = 0
+    for segment in segments_newest_first(directory):
+        if read > limit_bytes:
+            break
+        try:
+            read += segment.stat().st_size
+            if (found := find_in(segment, request, mine)) is not None:
+                return found
+        except FileNotFoundError:  # an old segment, deleted meanwhile
+            continue
+    return None
+
+
 def _among(lines: bytes, needle: bytes, request: str, mine: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
     at = lines.find(needle)
     while at >= 0:

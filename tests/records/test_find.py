@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from custom_router.records import find
-from custom_router.records.find import find_in
+from custom_router.records.find import find_in, find_newest
 from tests.api.app import record
 
 
@@ -33,3 +34,20 @@ def test_a_mention_is_not_the_record(tmp_path: Path) -> None:
     found = find_in(path, "call-2")
     assert found is not None
     assert found["litellm_call_id"] == "call-2"
+
+
+def test_the_newest_segments_are_looked_through_first_until_enough_has_been_read(tmp_path: Path) -> None:
+    made = [record(number) for number in range(3)]
+    for age, each in enumerate(made):
+        path = tmp_path / f"decisions-{age}.jsonl"
+        path.write_bytes(each.to_json() + b"\n")
+        os.utime(path, (1_000 - age, 1_000 - age))
+    size = len(made[0].to_json()) + 1
+    assert find_newest(tmp_path, made[0].request_id, 0) is not None
+    assert find_newest(tmp_path, made[1].request_id, 0) is None
+    assert find_newest(tmp_path, made[2].request_id, 2 * size + size // 2) is not None
+    assert find_newest(tmp_path, made[2].request_id, size) is None
+    (tmp_path / "decisions-1.jsonl").unlink()
+    found = find_newest(tmp_path, made[2].request_id, 10 * size)
+    assert found is not None
+    assert found["request_id"] == made[2].request_id
