@@ -51,6 +51,8 @@ class _Kept:
     view: RequestView
     caller: Caller
     policy: Policy
+    since: int
+    """Invalidations that there had been when it went upstream."""
     answer: Answer | None = None
     record: DecisionRecord | None = None
 
@@ -179,7 +181,8 @@ class Caching:
     def expect(self, token: str, looked: Looked, view: RequestView, caller: Caller, policy: Policy) -> None:
         """A request goes upstream: its answer may be kept, when it comes."""
         if looked.request is not None and looked.question is not None:
-            self._under_way[token] = _Kept(self.cache, looked.request, looked, looked.question, view, caller, policy)
+            cache, since = self.cache, self.cache.store_.invalidations.count
+            self._under_way[token] = _Kept(cache, looked.request, looked, looked.question, view, caller, policy, since)
 
     def expected(self, token: str) -> RequestView | None:
         """The request whose answer may be kept; None for any other."""
@@ -235,7 +238,7 @@ class Caching:
             payload_of(answer.text), model or record.model_group, Tier(record.tier), tokens.input, tokens.output
         )
         try:
-            _, refusal = await kept.cache.store(kept.request, stored, kept.looked.lookup.vector)
+            _, refusal = await kept.cache.store(kept.request, stored, kept.looked.lookup.vector, since=kept.since)
         except Exception:
             logger.exception("the cache could not keep an answer")
             refusal = Cause.CACHE_ERROR

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import Protocol
 
 from custom_router.causes import Cause
@@ -113,6 +115,33 @@ class Selector:
         )
 
 
+class Invalidations:
+    """A store's invalidations, by this worker and by those that share the store, as this one learnt of them.
+
+    An answer that was under way when its like was dropped must not be kept afterwards.
+    """
+
+    REMEMBERED = 1_000
+    """Selectors held; one with a vector takes some 2 KB."""
+
+    def __init__(self) -> None:
+        self._last: deque[Selector] = deque(maxlen=self.REMEMBERED)
+        self.count = 0
+        """How many there have been: who goes upstream remembers it, as `since` below."""
+
+    def note(self, selector: Selector) -> None:
+        """What it picks is being dropped."""
+        self._last.append(selector)
+        self.count += 1
+
+    def took(self, entry: Entry, since: int, now: float) -> bool:
+        """Whether one after the first `since` picks the entry; one that is forgotten counts as if it did."""
+        missed = self.count - since
+        if missed > len(self._last):
+            return True
+        return any(selector.picks(entry, now) for selector in islice(reversed(self._last), missed))
+
+
 class StoreFailed(Exception):
     """The store could not answer in time, or at all. `cause` says why; the request goes on without the cache."""
 
@@ -126,6 +155,11 @@ class CacheStore(Protocol):
 
     Every coroutine may raise `StoreFailed`, and keeps to its own deadline.
     """
+
+    @property
+    def invalidations(self) -> Invalidations:
+        """What was dropped. When `put` returns, every drop that may have missed the new entry is noted here."""
+        ...
 
     def holds(self, partition: str) -> bool:
         """Whether the partition may have an entry with a vector: False spares the embedding."""

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from custom_router.cache.base import Answer, Entry
+from custom_router.cache.base import Answer, Entry, Selector
 from custom_router.classify.base import Vector
 from custom_router.tiers import Tier
 
@@ -21,6 +21,7 @@ _FAST = 1
 _DIMENSIONS = 4096
 
 HEAD, VECTOR, ANSWER = b"head", b"vector", b"answer"
+PICKS, NEAR = b"picks", b"near"
 
 
 class Unreadable(ValueError):
@@ -43,6 +44,20 @@ class _Head(BaseModel):
     policy_version: str
     domain: str | None = None
     text: str | None = None
+
+
+class _Picks(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    entry_id: str | None = None
+    tenant: str | None = None
+    older_than_s: float | None = None
+    tier: Tier | None = None
+    domain: str | None = None
+    model: str | None = None
+    namespace: str | None = None
+    policy_version: str | None = None
+    least_similarity: float = 0.9
 
 
 def packed(entry: Entry) -> dict[bytes, bytes]:
@@ -108,6 +123,25 @@ def unpacked(fields: Mapping[bytes, bytes | None], *, answer: bool = True) -> En
         text=head.text,
         vector=unpacked_vector(raw_vector) if raw_vector else None,
     )
+
+
+def packed_selector(selector: Selector) -> dict[bytes, bytes]:
+    """A selector's fields: its conditions (JSON), its vector where it has one. Its text stays here."""
+    picks = _Picks.model_validate(selector, from_attributes=True).model_dump(mode="json", exclude_none=True)
+    fields = {PICKS: orjson.dumps(picks)}
+    if selector.vector is not None:
+        fields[NEAR] = packed_vector(selector.vector)
+    return fields
+
+
+def unpacked_selector(fields: Mapping[bytes, bytes]) -> Selector:
+    """The selector of such fields. Raises `Unreadable`, also for conditions that this version does not know."""
+    try:
+        picks = _Picks.model_validate_json(fields[PICKS])
+    except (KeyError, ValidationError) as error:
+        raise Unreadable(str(error)) from error
+    vector = unpacked_vector(fields[NEAR]) if NEAR in fields else None
+    return Selector(**picks.model_dump(), vector=vector)
 
 
 def _inflated(raw: bytes) -> bytes:

@@ -41,6 +41,7 @@ class Ineligible(StrEnum):
     TIME_DEPENDENT = "time_dependent"
     ANSWER_NOT_ACCEPTED = "answer_not_accepted"
     ANSWER_TOO_LONG = "answer_too_long"
+    ANSWER_INVALIDATED = "answer_invalidated"
 
 
 MEANING: dict[Ineligible, str] = {
@@ -64,6 +65,7 @@ MEANING: dict[Ineligible, str] = {
     Ineligible.TIME_DEPENDENT: "the text asks about a moment",
     Ineligible.ANSWER_NOT_ACCEPTED: "the answer was refused, cut, doubtful or broken",
     Ineligible.ANSWER_TOO_LONG: "the answer is longer than the policy stores",
+    Ineligible.ANSWER_INVALIDATED: "while the answer was under way, entries like it were dropped",
 }
 
 _STATEFUL = ("previous_response_id", "conversation", "background", "container")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from custom_router.cache import codec
+from custom_router.cache.base import Invalidations, Selector
 from custom_router.cache.mirror import Known, Mirror
 from custom_router.cache.redis_keys import Keys
 from custom_router.cache.vector_sets import VectorSets
@@ -30,11 +32,18 @@ class Follower:
     """Seconds without a reply after which the server counts as hung. It answers a waiting read every second."""
     RETRY_S = 0.5
 
-    def __init__(self, connect: Callable[[], Any], keys: Keys, mirror: Mirror, sets: VectorSets) -> None:
+    def __init__(
+        self, connect: Callable[[], Any], keys: Keys, mirror: Mirror, sets: VectorSets, dropped: Invalidations
+    ) -> None:
         self._connect = connect
         self._keys = keys
         self._mirror = mirror
         self._sets = sets
+        self._dropped = dropped
+        self._last = b"0-0"
+        self._moved = asyncio.Condition()
+        self.name = secrets.token_hex(8).encode()
+        """By which this worker knows its own invalidations in the stream."""
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self.following = False
@@ -44,6 +53,15 @@ class Follower:
         """Begin in the running loop, unless it has begun there."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._follow(), name="tier-router-cache-follower")
+
+    async def reached(self, event: bytes, patience_s: float) -> bool:
+        """Whether all changes up to this one are known here, at the latest after `patience_s`."""
+        try:
+            async with asyncio.timeout(patience_s), self._moved:
+                await self._moved.wait_for(lambda: _order(self._last) >= _order(event))
+        except TimeoutError:
+            return False
+        return True
 
     async def close(self) -> None:
         """Stop."""
@@ -60,11 +78,14 @@ class Follower:
             try:
                 await self._sets.ask(client)  # each time: it may be another server now
                 # The place in the stream first: what changes while all entries are read is read after them.
-                last = await self._last_event(client)
+                newest = await self._last_event(client)
+                if self.resyncs:
+                    self._dropped.note(Selector())  # whatever was dropped while nobody listened
                 await self._read_all(client)
+                await self._move(newest)
                 self.following = True
                 while not self._closing:
-                    last = await self._read_events(client, last)
+                    await self._move(await self._read_events(client, self._last))
             except (RedisError, OSError, TimeoutError) as error:
                 if self.following or not self.resyncs:
                     logger.warning("following the cache's changes in Redis: %s; trying again", type(error).__name__)
@@ -113,11 +134,28 @@ class Follower:
             for event_id, fields in events:
                 last = event_id
                 gone = fields.get(b"gone")
-                if gone is not None:
+                if codec.PICKS in fields:
+                    self._note(fields)
+                elif gone is not None:
                     self._mirror.remove(gone.decode("ascii", "replace"))
                 elif codec.VECTOR in fields:
                     self._take(fields)
         return last
+
+    async def _move(self, to: bytes) -> None:
+        self._last = to
+        async with self._moved:
+            self._moved.notify_all()
+
+    def _note(self, fields: Mapping[bytes, bytes]) -> None:
+        """What another worker drops. Its own each has noted when it began."""
+        if fields.get(b"by") == self.name:
+            return
+        try:
+            self._dropped.note(codec.unpacked_selector(fields))
+        except codec.Unreadable as error:
+            logger.warning("an invalidation in Redis is not readable and is taken for one of everything: %s", error)
+            self._dropped.note(Selector())
 
     def _take(self, fields: Mapping[bytes, bytes | None]) -> str | None:
         """Put an entry into the mirror; its id, or None for what is no entry that can be matched."""
@@ -135,6 +173,12 @@ class Follower:
         else:
             self._mirror.put(entry.id, Known(entry.partition, entry.tenant, entry.text), entry.vector)
         return entry.id
+
+
+def _order(event: bytes) -> tuple[int, int]:
+    """An event's place in the stream, by its id: milliseconds and a number."""
+    at, _, number = event.partition(b"-")
+    return int(at), int(number)
 
 
 async def _closed(client: Any) -> None:

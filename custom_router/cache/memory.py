@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from custom_router.cache import snapshot
-from custom_router.cache.base import Entry, Neighbour, Selector
+from custom_router.cache.base import Entry, Invalidations, Neighbour, Selector
 from custom_router.cache.vectors import VectorTable
 from custom_router.classify.base import Vector
 
@@ -41,6 +41,7 @@ class MemoryStore:
         self._tenants: dict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
         self._tables: dict[str, VectorTable] = {}
         self._evictions = 0
+        self.invalidations = Invalidations()
         self._file = file
         self._saving: asyncio.Task[None] | None = None
         if file is not None:
@@ -90,6 +91,7 @@ class MemoryStore:
 
     async def drop(self, selector: Selector) -> int:
         """Remove the entries picked; their number."""
+        self.invalidations.note(selector)
         now = self._clock()
         picked = [entry.id for entry in self._entries.values() if selector.picks(entry, now)]
         for entry_id in picked:

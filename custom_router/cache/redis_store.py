@@ -12,16 +12,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from custom_router.cache import codec
-from custom_router.cache.base import Entry, Neighbour, Selector
+from custom_router.cache.base import Entry, Invalidations, Neighbour, Selector, StoreFailed
 from custom_router.cache.deadline import Guarded
 from custom_router.cache.follower import Follower
 from custom_router.cache.mirror import Mirror
 from custom_router.cache.redis_connect import connect
 from custom_router.cache.redis_keys import Keys
 from custom_router.cache.vector_sets import VectorSets
+from custom_router.causes import Cause
 from custom_router.classify.base import Vector
 from custom_router.policy.cache import CachePolicy, RedisPolicy
 
@@ -31,6 +32,8 @@ WRITE_DEADLINES = 10
 """Deadlines that a write may take: no request waits for it."""
 SWEEP_S = 30.0
 """Seconds that dropping or listing, which an administrator waits for, may take."""
+SETTLED_S = 30.0
+"""Seconds that an entry may take to be known as not dropped meanwhile: a worker that starts reads everything first."""
 EVENTS = 100_000
 """Changes that the stream keeps, about: a worker that misses more reads everything anew."""
 _SCANNED = 500
@@ -51,8 +54,13 @@ class RedisStore:
         self._writing = Guarded(self._deadline_s * WRITE_DEADLINES)
         self._mirror = Mirror(policy.entries)
         self._sets = VectorSets(self._keys)
+        self.invalidations = Invalidations()
         self._follower = Follower(
-            lambda: connect(settings.url, Follower.PATIENCE_S), self._keys, self._mirror, self._sets
+            lambda: connect(settings.url, Follower.PATIENCE_S),
+            self._keys,
+            self._mirror,
+            self._sets,
+            self.invalidations,
         )
         self._evictions = 0
 
@@ -125,9 +133,14 @@ class RedisStore:
     async def put(self, entry: Entry) -> None:
         """Store an entry and tell every worker; the tenant's soonest to expire make room. Raises `StoreFailed`."""
         self._follower.start()
-        await self._writing.call(lambda: self._written(entry))
+        event = await self._writing.call(lambda: self._written(entry))
+        # Whoever drops says so before looking: the drop is told before this event, or finds the entry.
+        if not await self._follower.reached(event, SETTLED_S):
+            await self._writing.call(lambda: self._removed({entry.id: entry}))
+            raise StoreFailed(Cause.CACHE_TIMEOUT, "this worker does not know whether the entry has been dropped")
 
-    async def _written(self, entry: Entry) -> None:
+    async def _written(self, entry: Entry) -> bytes:
+        """Write it; the id of the event that tells of it."""
         if self._sets.served is None:
             await self._sets.ask(self._client)
         keys, now = self._keys, self._clock()
@@ -158,6 +171,8 @@ class RedisStore:
             await self._sets.added(self._client, entry.partition, replies[8:-1])
         evicted = await self._evict(tenant, replies[4] - self._policy.entries_per_tenant)
         await self._evict(everyone, replies[7] - evicted - self._policy.entries)
+        told: bytes = replies[-1]
+        return told
 
     async def _evict(self, index: str, surplus: int) -> int:
         """Remove the soonest to expire of an index; how many."""
@@ -179,10 +194,21 @@ class RedisStore:
 
     async def drop(self, selector: Selector) -> int:
         """Remove the entries picked, in every worker; their number. Raises `StoreFailed`."""
+        self.invalidations.note(selector)
         # Past the breaker, as below: an administrator is told what failed, and asks again.
         return await Guarded(SWEEP_S).call(lambda: self._dropped(selector))
 
     async def _dropped(self, selector: Selector) -> int:
+        swept = 0
+        told = {**codec.packed_selector(selector), b"by": self._follower.name}
+        try:
+            await self._client.xadd(self._keys.events, told, maxlen=EVENTS, approximate=True)
+        except OutOfMemoryError:  # what is dropped makes room for the word of it
+            swept = await self._swept(selector)
+            await self._client.xadd(self._keys.events, told, maxlen=EVENTS, approximate=True)
+        return swept + await self._swept(selector)
+
+    async def _swept(self, selector: Selector) -> int:
         picked = {entry.id: entry async for entry in self._picked(selector)}
         items = list(picked.items())
         for at in range(0, len(items), _SCANNED):

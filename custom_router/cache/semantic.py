@@ -108,9 +108,14 @@ class SemanticCache:
         return Lookup(Status.HIT, kind, entry, similarity, p_same, entry.id, age, vector=vector)
 
     async def store(
-        self, request: CacheRequest, answer: Answer, vector: Vector | None = None
+        self, request: CacheRequest, answer: Answer, vector: Vector | None = None, *, since: int | None = None
     ) -> tuple[str | None, Ineligible | Cause | None]:
-        """Keep an answer that was accepted: its entry's id, or why it was not kept. Ends the request's flight."""
+        """Keep an answer that was accepted: its entry's id, or why it was not kept. Ends the request's flight.
+
+        `since` is the store's count of invalidations when the answer was asked for; None: it is as good as new.
+        """
+        dropped = self.store_.invalidations
+        since = dropped.count if since is None else since
         try:
             if request.refused is not None:
                 return None, request.refused
@@ -121,7 +126,13 @@ class SemanticCache:
                     vector = await self._encode(request.text.strip())
                 except EncodingFailed:
                     vector = None  # the same text will still be recognised
-            await self.store_.put(self._entry(request, answer, vector if request.semantic else None))
+            entry = self._entry(request, answer, vector if request.semantic else None)
+            if dropped.took(entry, since, self._clock()):
+                return None, Ineligible.ANSWER_INVALIDATED
+            await self.store_.put(entry)
+            if dropped.took(entry, since, self._clock()):  # while it was written
+                await self.store_.drop(Selector(entry_id=entry.id))
+                return None, Ineligible.ANSWER_INVALIDATED
         except StoreFailed as failure:
             return None, failure.cause
         finally:

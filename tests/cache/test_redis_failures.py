@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,14 +15,16 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from custom_router.cache import codec
+from custom_router.cache import codec, redis_store
 from custom_router.cache.base import Answer, Selector, StoreFailed
 from custom_router.cache.redis_keys import Keys
 from custom_router.cache.redis_store import RedisStore
+from custom_router.cache.semantic import SemanticCache
 from custom_router.causes import Cause
+from custom_router.classify.base import Vector
 from custom_router.policy import CachePolicy
 from custom_router.tiers import Tier
-from tests.cache.cache_requests import entry, eventually, unit
+from tests.cache.cache_requests import ask, entry, eventually, unit
 from tests.cache.redis_server import RedisServer
 
 KEYS = Keys("tier-router")
@@ -58,6 +61,97 @@ async def test_what_one_worker_stores_another_finds_and_an_invalidation_reaches_
     assert await store.get(stored.partition, stored.id) is None
     await eventually(lambda: not store.holds(stored.partition))
     await other.close()
+
+
+async def test_a_worker_knows_what_another_dropped_by_the_time_its_own_entry_is_kept(
+    redis_server: RedisServer, store: RedisStore
+) -> None:
+    other = await following(opened(redis_server))
+    selectors = [
+        Selector(),
+        Selector(vector=unit(1.0, 0.1), least_similarity=0.8, like="a text that stays here"),
+        Selector(tenant="team:support", tier=Tier.SIMPLE, domain="hr", older_than_s=5.0),
+    ]
+    client: Any = Redis.from_url(redis_server.url)
+    for selector in selectors:
+        since, its = store.invalidations.count, other.invalidations.count
+        dropping = asyncio.create_task(other.drop(selector))
+        await store.put(entry())
+        await dropping
+        # Told before its entry was kept, or the one that dropped has found it.
+        assert store.invalidations.took(entry(), since, time.time()) or (
+            await store.get(entry().partition, entry().id) is None or not selector.picks(entry(), time.time())
+        )
+        await eventually(lambda since=since: store.invalidations.count == since + 1)
+        for picked in (entry(), entry(vector=unit(0.0, 1.0)), entry(domain="hr", created=time.time() - 9)):
+            assert store.invalidations.took(picked, since, time.time()) == selector.picks(picked, time.time())
+        await other.put(entry("the last event"))
+        assert other.invalidations.count == its + 1  # its own, once
+    assert "stays here" not in str(await client.xrange(KEYS.events))
+    await client.aclose()
+    await other.close()
+
+
+async def test_nothing_dropped_by_one_worker_is_kept_by_another_whenever_it_comes(
+    redis_server: RedisServer, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xread = Redis.xread
+
+    async def late(*given: Any, **named: Any) -> Any:
+        found = await xread(*given, **named)
+        await asyncio.sleep(0.02)
+        return found
+
+    monkeypatch.setattr(Redis, "xread", late)
+    other = await following(opened(redis_server))
+    cache = SemanticCache(store, encode, CachePolicy())
+    for round_ in range(50):
+        request, since = ask(f"What is {round_} squared?"), store.invalidations.count
+        dropping = asyncio.create_task(other.drop(Selector()))
+        await asyncio.sleep(round_ * 0.0001)
+        await cache.store(request, entry().answer, unit(1.0), since=since)
+        await dropping
+        await eventually(lambda since=since: store.invalidations.count > since)
+        assert await store.get(request.partition, request.entry_id) is None
+        assert await other.find(Selector(), 10) == []
+    await other.close()
+
+
+async def encode(text: str) -> Vector:
+    return unit(1.0)
+
+
+async def test_what_may_have_been_dropped_unheard_is_not_kept(redis_server: RedisServer, store: RedisStore) -> None:
+    """While the follower is away, and by an invalidation that it cannot read."""
+    since = store.invalidations.count
+    redis_server.kill()
+    await eventually(lambda: not store.connected)
+    redis_server.start()
+    await eventually(lambda: store.connected)
+    assert store.invalidations.took(entry(), since, time.time())
+    client: Any = Redis.from_url(redis_server.url)
+    for fields in (
+        {codec.PICKS: b"no JSON"},
+        {codec.PICKS: b'{"colour": "red"}'},
+        {codec.PICKS: b"{}", codec.NEAR: b"1"},
+    ):
+        since = store.invalidations.count
+        await client.xadd(KEYS.events, fields)
+        await eventually(lambda since=since: store.invalidations.count == since + 1)
+        assert store.invalidations.took(entry(), since, time.time())
+    await client.aclose()
+
+
+async def test_an_entry_whose_fate_is_not_known_is_removed(
+    redis_server: RedisServer, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_store, "SETTLED_S", 0.2)
+    await store._follower.close()  # deaf: it starts anew only where a call finds it ended
+    monkeypatch.setattr(store._follower, "start", lambda: None)
+    with pytest.raises(StoreFailed) as failed:
+        await store.put(entry())
+    assert failed.value.cause is Cause.CACHE_TIMEOUT
+    assert await store.get(entry().partition, entry().id) is None
 
 
 async def test_a_worker_that_comes_later_reads_what_is_there(redis_server: RedisServer, store: RedisStore) -> None:
@@ -155,6 +249,8 @@ async def test_a_full_server_refuses_what_is_new_and_still_serves(tmp_path: Path
     assert causes[0] is Cause.CACHE_UNAVAILABLE
     assert causes[-1] is Cause.CACHE_BREAKER_OPEN
     assert await store.get(first.partition, first.id) == first
+    assert await store.drop(Selector()) > 1
+    assert await store.find(Selector(), 100) == []
     await store.close()
     server.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from custom_router.cache.acceptance import Calibration
-from custom_router.cache.base import Answer, Kind, Lookup, Selector, Status, StoreFailed
+from custom_router.cache.base import Answer, Invalidations, Kind, Lookup, Selector, Status, StoreFailed
 from custom_router.cache.eligible import Ineligible
 from custom_router.cache.equivalence import Equivalence
 from custom_router.cache.key import CacheTenant
@@ -202,6 +202,60 @@ async def test_an_invalidation_by_a_text_takes_its_neighbours() -> None:
         await cache.has(text)
     assert await cache.it.invalidate(Selector(like="What is the capital of France?", least_similarity=0.7)) == 2
     assert (await cache.look("How do planes fly?")).status is Status.HIT
+
+
+async def test_an_answer_that_was_under_way_when_its_like_was_dropped_is_not_kept() -> None:
+    cache = Cache()
+    stored = cache.it.store_
+    for selector, kept in [
+        (Selector(), False),
+        (Selector(tenant="team:support"), False),
+        (Selector(model="m", tier=Tier.SIMPLE), False),
+        (Selector(like="Whats the capital of France?", least_similarity=0.7), False),
+        (Selector(tenant="team:other"), True),
+        (Selector(tier=Tier.FRONTIER), True),
+        (Selector(older_than_s=60), True),
+    ]:
+        await cache.it.invalidate(Selector())
+        since = stored.invalidations.count
+        await cache.it.invalidate(selector)
+        done = await cache.it.store(ask("What is the capital of France?"), PARIS, since=since)
+        assert (done[1] is None, done[1] is Ineligible.ANSWER_INVALIDATED) == (kept, not kept), selector
+        assert ((await cache.look("What is the capital of France?")).status is Status.HIT) == kept
+    await cache.it.invalidate(Selector())
+    await cache.has("What is the capital of France?")  # asked for after it all
+
+
+async def test_what_is_dropped_while_its_vector_is_computed_is_not_kept() -> None:
+    class Slow(Cache):
+        async def _encode(self, text: str) -> Vector:
+            await self.it.invalidate(Selector())
+            return await super()._encode(text)
+
+    cache = Slow()
+    assert await cache.it.store(ask("What is the capital of France?"), PARIS) == (None, Ineligible.ANSWER_INVALIDATED)
+    assert await cache.it.store_.find(Selector(), 9) == []
+
+
+async def test_what_is_dropped_while_it_is_written_is_not_kept() -> None:
+    class Slow(MemoryStore):
+        async def put(self, entry: Any) -> None:
+            self.invalidations.note(Selector(tenant=entry.tenant))  # another worker's, which found nothing yet
+            await super().put(entry)
+
+    cache = Cache(Slow(entries=9, entries_per_tenant=9))
+    assert await cache.it.store(ask("What is the capital of France?"), PARIS) == (None, Ineligible.ANSWER_INVALIDATED)
+    assert await cache.it.store_.find(Selector(), 9) == []
+
+
+async def test_more_invalidations_than_are_remembered_spare_no_answer() -> None:
+    cache = Cache()
+    since = cache.it.store_.invalidations.count
+    for _ in range(Invalidations.REMEMBERED + 1):
+        cache.it.store_.invalidations.note(Selector(tenant="team:other"))
+    request = ask("What is the capital of France?")
+    assert await cache.it.store(request, PARIS, since=since) == (None, Ineligible.ANSWER_INVALIDATED)
+    assert (await cache.it.store(request, PARIS, since=since + 1))[1] is None
 
 
 async def test_a_burst_of_one_question_goes_upstream_once() -> None:

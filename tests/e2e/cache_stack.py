@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import FRONTIER, MEDIUM, SIMPLE, SURE, GateProxy, gate_policy, write_replay
@@ -54,6 +56,12 @@ class CacheProxy(GateProxy):
         """Entries there are."""
         return len(self.show(**conditions)["shown"])
 
+    def kept_or_not(self) -> float:
+        """Answers so far of which it is settled whether they are stored."""
+        families = text_string_to_metric_families(self.http.get("/router/metrics").text)
+        samples = [sample for family in families for sample in family.samples]
+        return sum(sample.value for sample in samples if sample.name == "tier_router_cache_stored_total")
+
     def show(self, **conditions: Any) -> dict[str, Any]:
         given = {"limit": 10_000, **conditions}
         return self.http.get("/router/api/cache", params=given).raise_for_status().json()
@@ -69,6 +77,19 @@ class CacheProxy(GateProxy):
         assert (response.status_code, response.headers["x-router-cache"]) == (200, "miss"), response.text
         wait_until(lambda: self.stored() > before)
         return response
+
+
+def drop_under_way(asked: CacheProxy, dropping: CacheProxy, **options: Any) -> httpx.Response:
+    """A request whose answer takes a second, and while it does, its like is dropped; when all that is over."""
+    asked.fault("slow_first_token", "deepseek")
+    before = asked.kept_or_not()
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(asked.send, "chat", FRANCE, **options)
+        wait_until(lambda: bool(asked.asked()))
+        dropping.drop(tier="simple")
+        response = sending.result()
+    wait_until(lambda: asked.kept_or_not() > before)
+    return response
 
 
 def cache_of(response: httpx.Response) -> str:

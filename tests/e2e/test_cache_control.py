@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from custom_router.cli import app
-from tests.e2e.cache_stack import ASKED, FRANCE, CacheProxy, cache_of, text_of
+from tests.e2e.cache_stack import ASKED, FRANCE, CacheProxy, cache_of, drop_under_way, text_of
 from tests.e2e.conftest import wait_until
 
 
@@ -60,6 +60,15 @@ def test_one_entry_and_one_policys_entries_are_dropped(cache: CacheProxy) -> Non
     assert cache_of(cache.send("chat", FRANCE)) == "miss"
     wait_until(lambda: cache.stored() == 1)
     assert cache.drop(policy_version=version) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_under_way_when_its_like_is_dropped_is_not_stored(cache: CacheProxy, stream: bool) -> None:
+    response = drop_under_way(cache, cache, stream=stream)
+    assert (cache_of(response), text_of("chat", response)) == ("miss", "Paris is the capital of France.")
+    assert cache.stored() == 0
+    cache.reset()
+    cache.keep("chat", FRANCE)
 
 
 @pytest.mark.parametrize(

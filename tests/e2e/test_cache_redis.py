@@ -17,7 +17,7 @@ import redis
 
 from custom_router.demo.stack import free_port
 from tests.cache.redis_server import MISSING, NO_VECTOR_SETS, redis_8
-from tests.e2e.cache_stack import ASKED, FRANCE, CacheProxy, cache_of, cache_policy, cache_replay
+from tests.e2e.cache_stack import ASKED, FRANCE, CacheProxy, cache_of, cache_policy, cache_replay, drop_under_way
 from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import GateStack, gate_config
 
@@ -124,6 +124,14 @@ def test_dropping_reaches_both(pair: tuple[CacheProxy, CacheProxy]) -> None:
         for prompt in (FRANCE, "What's the capital of France?"):
             response = proxy.send("chat", prompt, headers={"x-router-cache": "no-store"})
             assert cache_of(response) == "miss"
+
+
+def test_dropping_reaches_the_answers_that_are_under_way_in_the_other(pair: tuple[CacheProxy, CacheProxy]) -> None:
+    one, two = pair
+    assert cache_of(drop_under_way(one, two)) == "miss"
+    assert one.stored() == two.stored() == 0
+    one.reset()
+    one.keep("chat", FRANCE)
 
 
 def test_bad_feedback_reaches_both(pair: tuple[CacheProxy, CacheProxy]) -> None:
