@@ -75,12 +75,19 @@ def test_a_record_of_any_shape_is_a_line(junk: dict[str, object]) -> None:
     assert tail_line(junk, 80, True)
 
 
+def _at_a_terminal() -> None:
+    """What a shell starts in the background ignores interrupts, and so do these tests if they were started so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Follower:
     """The command in a process of its own, and what it has printed."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         command = [sys.executable, "-m", "custom_router.cli", "tail", "--records", str(folder), *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_at_a_terminal
+        )
         self.lines: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -145,10 +145,6 @@ class GateProxy(Proxy):
         """Calls each provider has had since the last reset."""
         return {name: len(requests) for name, requests in self.seen().items() if requests}
 
-    def idle(self) -> None:
-        """Wait until no request is under way in the router."""
-        wait_until(lambda: self.health()["requests_under_way"] == 0)
-
 
 def request_of(kind: str, prompt: str) -> tuple[str, dict[str, Any]]:
     """Path and body of a request of one of the four APIs."""

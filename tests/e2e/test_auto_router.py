@@ -13,7 +13,7 @@ import yaml
 from custom_router.demo.simulated import write_yaml
 from custom_router.demo.stack import Stack
 from custom_router.simulator import Simulator
-from tests.e2e.conftest import ROOT, Proxy, shipped_policy, wait_until
+from tests.e2e.conftest import PATIENT_MS, ROOT, Proxy, shipped_policy, wait_until
 
 PAGE = ROOT / "docs" / "auto-router.md"
 
@@ -42,7 +42,7 @@ class AutoRouterStack(Stack):
 @pytest.fixture(scope="module")
 def auto_router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     work: Path = tmp_path_factory.mktemp("auto_router")
-    with AutoRouterStack(PAGE, ROOT / "routing_policy.yaml", work, latency_scale=0.0) as stack:
+    with AutoRouterStack(PAGE, shipped_policy(work), work, latency_scale=0.0) as stack:
         yield Proxy(stack)
 
 
@@ -82,7 +82,7 @@ def with_classifiers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
             work,
             classifier=classifier,
             intents={"translation": {"tier": "frontier"}},
-            latency_budget_ms={"vllm": 60_000, "encoder": 60_000, "rules": 10_000},
+            latency_budget_ms={**PATIENT_MS, "vllm": 60_000},
         )
         with AutoRouterStack(PAGE, policy, work, latency_scale=0.0) as stack:
             proxy = Proxy(stack)

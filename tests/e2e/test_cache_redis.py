@@ -76,7 +76,7 @@ def both(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     try:
         for name in ("one", "two"):
             work = tmp_path_factory.mktemp(name)
-            policy = cache_policy(work, redis={"url": server.url, "deadline_ms": 200})
+            policy = cache_policy(work, redis={"url": server.url, "deadline_ms": 2_000})
             replay = cache_replay(work / "replay.jsonl")
             stack = GateStack(gate_config(work), policy, work, latency_scale=0.0, replay=replay)
             stacks.append(stack)

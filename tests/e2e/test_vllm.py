@@ -16,7 +16,7 @@ import pytest
 
 from custom_router.demo.stack import Stack, free_port
 from custom_router.demo.traffic import Application, DemoPrompt
-from tests.e2e.conftest import Proxy, quick_config, shipped_policy, wait_until
+from tests.e2e.conftest import PATIENT_MS, Proxy, quick_config, shipped_policy, wait_until
 
 BUDGET_MS = 60_000
 """So generous that an answer of a classifier in good health is never late, however busy the machine."""
@@ -69,7 +69,7 @@ class VllmProxy(Proxy):
         shipped_policy(
             self.stack.policy.parent,
             classifier={"kind": "vllm", "vllm": vllm, "cache": {"capacity": 0}},
-            latency_budget_ms={"rules": 10_000, "encoder": 60_000, "vllm": budget_ms},
+            latency_budget_ms={**PATIENT_MS, "vllm": budget_ms},
         )
         wait_until(lambda: self.health()["policy"]["version"] != version, 60)
         # The new settings' client is made by the first request.

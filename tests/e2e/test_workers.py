@@ -100,7 +100,7 @@ def start(work: Path, url: str) -> GateStack:
     """Two workers that share a Redis and, for their counters, a directory."""
     shared = work / "metrics"
     shared.mkdir()
-    policy = cache_policy(work, redis={"url": url, "deadline_ms": 500})
+    policy = cache_policy(work, redis={"url": url, "deadline_ms": 2_000})
     return GateStack(
         gate_config(work), policy, work, latency_scale=0.0, replay=cache_replay(work / "replay.jsonl"),
         extra_env={"PROMETHEUS_MULTIPROC_DIR": str(shared)}, arguments=ARGUMENTS,
