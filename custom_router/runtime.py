@@ -180,6 +180,7 @@ class Runtime:
         record.tokens = delivered.tokens or TokenFields()
         # Where the answer that took its place broke, the first one is still to be paid for.
         billed = ending if ending.status == "ok" else ticket.ending if ticket else None
+        billed = ending if billed is None and ending.cost is not None else billed
         if billed is not None:
             record.cost = cost_of(
                 billed.cost,

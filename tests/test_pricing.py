@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import litellm
@@ -16,6 +17,7 @@ from custom_router.litellm_adapter import model_facts
 from custom_router.litellm_adapter.pricing import (
     Rates,
     alternatives,
+    billed_in_vain,
     paid,
     plain_usage,
     read_rates,
@@ -198,3 +200,21 @@ def test_a_price_that_is_no_price_is_unknown(rates: dict[str, Rates]) -> None:
     (deployment,) = read_deployments([odd], model_facts)
     odd["litellm_params"]["output_cost_per_token"] = float("inf")
     assert Rates(deployment, odd).of(USAGES["plain"]) is None
+
+
+def test_what_a_failure_is_billed_is_litellms_word_and_no_clients() -> None:
+    usage = Usage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
+    attempt = SimpleNamespace(response_cost=0.25)
+    assert billed_in_vain({"combined_usage_object": usage, "response_cost": 0.5}) == (0.5, TokenFields(7, 3))
+    both = {"combined_usage_object": usage, "response_cost": 0.5, "billed_failed_attempts": (attempt, attempt)}
+    assert billed_in_vain(both) == (1.0, TokenFields(7, 3))
+    for sent in (
+        {},
+        {"response_cost": 9.0},
+        {"combined_usage_object": {"prompt_tokens": 9}, "response_cost": 9.0},
+        {"billed_failed_attempts": [{"response_cost": 9.0}]},
+        {"combined_usage_object": usage, "response_cost": 0.0},
+        {"combined_usage_object": usage, "response_cost": -1.0},
+        {"combined_usage_object": usage, "response_cost": None},
+    ):
+        assert billed_in_vain(sent) == (None, None), sent

@@ -133,12 +133,15 @@ async def test_tokens_are_unguessable_and_distinct(runtime: Runtime) -> None:
     assert all(len(token) == 32 for token in tokens)
 
 
-async def test_an_error_ends_a_request_without_a_cost(runtime: Runtime, sink: MemorySink) -> None:
+@pytest.mark.parametrize("billed", [None, 3.0])
+async def test_an_error_costs_what_was_billed_and_saves_nothing(
+    runtime: Runtime, sink: MemorySink, billed: float | None
+) -> None:
     token, _, _ = await begin(runtime)
-    runtime.end(token, Ending("error", error="RateLimitError", cost=3.0, alternatives={"frontier": 4.0}))
+    runtime.end(token, Ending("error", error="RateLimitError", cost=billed))
     (record,) = sink.records
     assert (record.outcome.status, record.outcome.error) == ("error", "RateLimitError")
-    assert (record.cost.total, record.cost.saved) == (None, None)
+    assert (record.cost.total, record.cost.saved) == (billed, None)
     assert record.latency_ms["total"] >= 0
 
 

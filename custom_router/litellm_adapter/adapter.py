@@ -16,7 +16,7 @@ from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
 from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap, take_out
-from custom_router.litellm_adapter.pricing import paid, tokens_of, usage_of
+from custom_router.litellm_adapter.pricing import billed_in_vain, paid, tokens_of, usage_of
 from custom_router.litellm_adapter.reading import (
     TOKEN,
     allowed_fallbacks,
@@ -238,7 +238,9 @@ class LiteLLMAdapter:
         if token is None:
             return
         served = self._served(attribute(error, "litellm_model_id"), None)
-        record = self.runtime.end(token, Ending(status="error", error=type(error).__name__, served=served))
+        cost, tokens = billed_in_vain(data)
+        ending = Ending(status="error", error=type(error).__name__, served=served, cost=cost, tokens=tokens)
+        record = self.runtime.end(token, ending)
         if record is not None:
             annotate(data, record)
 

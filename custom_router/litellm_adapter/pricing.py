@@ -91,6 +91,19 @@ def paid(billed: object, usage: Usage, rates: Rates | None) -> float | None:
     return None if nothing or rates is None else rates.of(usage)
 
 
+def billed_in_vain(data: Mapping[str, Any]) -> tuple[float | None, TokenFields | None]:
+    """What LiteLLM bills for a request that failed, with its tokens: the part of a stream that came before it broke,
+    and attempts that a provider charges for. None, None: nothing.
+
+    LiteLLM 1.106 puts it among the request's data before the failure hooks, as objects, which no client can send.
+    """
+    usage, attempts = data.get("combined_usage_object"), data.get("billed_failed_attempts")
+    costs = [data.get("response_cost")] if isinstance(usage, Usage) else []
+    costs += [getattr(attempt, "response_cost", None) for attempt in attempts] if isinstance(attempts, tuple) else []
+    billed = sum(float(cost) for cost in costs if isinstance(cost, int | float) and cost > 0)
+    return (billed, tokens_of(usage) if isinstance(usage, Usage) else None) if billed else (None, None)
+
+
 def usage_of(payload: Mapping[str, Any]) -> Usage:
     """The usage in LiteLLM's logging payload, as its calculator takes it."""
     metadata = payload.get("metadata")

@@ -56,7 +56,7 @@ def test_a_hint_leads_to_the_requests_it_is_about(tab: Tab) -> None:
 
 
 def test_filters_and_receipts(tab: Tab, console: Console) -> None:
-    records = console.proxy.records()
+    records = console.proxy.settled()
     hits = [record for record in records if record["cache"]["status"] == "hit"]
     tab.open()
     tab.show("live")
@@ -118,21 +118,21 @@ def test_decisions_appear_where_the_stream_is_refused(tab: Tab, console: Console
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
 def test_playground_shows_the_path_then_the_answer_and_its_receipt(tab: Tab, console: Console, streamed: bool) -> None:
     tab.allowed.append("/router/api/decisions/")  # asked for until it is written
-    before = len(console.proxy.records())
+    before = len(console.proxy.settled())
     tab.open()
     tab.show("playground")
     tab.page.get_by_role("textbox", name="Prompt").fill("May my employer read my private mail?")
     tab.page.get_by_role("button", name="See its path").click()
     for heading in ("Its path", "What it would cost", "What would change it", "Most alike among the shipped examples"):
         expect(tab.page.get_by_role("heading", name=heading)).to_be_visible()
-    assert len(console.proxy.records()) == before
+    assert len(console.proxy.settled()) == before
     tab.page.get_by_role("textbox", name="Prompt").fill("A sure one?")
     tab.page.get_by_label("stream the answer").set_checked(streamed)
     tab.page.get_by_label("pass the cache by").check()
     tab.page.get_by_role("button", name="Send it").click()
     expect(tab.page.locator("[data-answer]")).to_contain_text("Paris is the capital of France.")
     expect(tab.page.get_by_role("heading", name="Where the time went")).to_be_visible()
-    assert len(console.proxy.records()) == before + 1
+    assert len(console.proxy.settled()) == before + 1
 
 
 def test_a_bad_policy_is_refused_with_its_lines_and_a_good_one_is_tried(tab: Tab, console: Console) -> None:

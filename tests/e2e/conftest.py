@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from custom_router.demo.stack import Stack
 
@@ -57,6 +58,18 @@ class Proxy:
     def idle(self) -> None:
         """Wait until no request is under way in the router."""
         wait_until(lambda: self.health()["requests_under_way"] == 0)
+
+    def settled(self) -> list[dict[str, Any]]:
+        """All records, once every request has ended and its record is on disk."""
+        self.idle()
+
+        def ended() -> float:
+            text = self.http.get("/router/metrics").raise_for_status().text
+            families = text_string_to_metric_families(text)
+            return sum(s.value for f in families for s in f.samples if s.name == "tier_router_requests_total")
+
+        wait_until(lambda: ended() == len(self.records()))
+        return self.records()
 
     def seen(self) -> dict[str, list[dict[str, Any]]]:
         """What each simulated provider was sent since the last reset."""

@@ -139,7 +139,7 @@ def test_no_way_round_by_the_path(stack: Stack, path: str) -> None:
 
 
 def test_explaining_sends_and_changes_nothing(stack: Stack) -> None:
-    before = len(stack.proxy.records())
+    before = len(stack.proxy.settled())
     stack.proxy.simulator.post("/_sim/log/reset")
     for key in (None, "red", "blue", "lone"):
         answer = stack.explain(key, prompt="A sure one?")
@@ -149,7 +149,7 @@ def test_explaining_sends_and_changes_nothing(stack: Stack) -> None:
     assert stack.explain("blue", prompt="hello").json()["caller"]["max_tier"] == "medium"
     assert stack.explain("blue", prompt="hello", **{"as": {"team": stack.teams["red"]}}).status_code == 403
     assert not any(stack.proxy.seen().values())
-    assert len(stack.proxy.records()) == before
+    assert len(stack.proxy.settled()) == before
 
 
 def test_the_report_and_the_policy(stack: Stack) -> None:

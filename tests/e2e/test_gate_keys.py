@@ -102,7 +102,28 @@ def test_mixed_traffic_is_billed_once_and_nothing_hangs(keys: KeyedProxy) -> Non
     try:
         wait_until(lambda: not differing(), WRITTEN_S)
     finally:
-        print(f"{sum(ours.values())} $ in records; differing from the spend log: {differing()}")
+        print(f"{sum(ours.values())} $ in records; differing from the spend log: {(left := differing())}")
+        print(
+            *(record for record in records if record["request_id"] in {request_id for _, request_id in left}), sep="\n"
+        )
+
+
+def test_what_came_of_a_stream_that_broke_is_in_the_record_too(keys: KeyedProxy) -> None:
+    """LiteLLM bills it on the row of the failure, where nothing took its place."""
+    keys._broken = True
+    keys.reset()
+    known = {record["request_id"] for record in keys.records()}
+    keys.fault("cut_stream", "deepseek", "hosted_vllm")
+    keys.fault("refuse", "anthropic", "openai")
+    for prompt in ("A long unsure one?", "A refused one?"):
+        keys.ask_as(keys.key(), "completion", prompt, stream=True)
+    keys.reset()
+    wait_until(lambda: len(keys.records()) == len(known) + 2)
+    for record in (record for record in keys.records() if record["request_id"] not in known):
+        assert (record["outcome"]["status"], record["cost"]["saved"]) == ("error", None)
+        paid = pytest.approx(record["cost"]["total"], rel=1e-6)
+        assert record["cost"]["total"] > 0
+        wait_until(lambda i=record["request_id"], paid=paid: keys.spent().get(i) == paid, WRITTEN_S)
 
 
 def test_a_key_without_budget_left_is_not_escalated(keys: KeyedProxy) -> None:
