@@ -55,6 +55,7 @@ class Tab:
         """Wait until nothing is loading any more."""
         self.page.wait_for_selector("main h1")
         self.page.locator(".loading, [aria-busy]").first.wait_for(state="detached")
+        self.page.locator("figure.chart > svg:not([viewBox])").first.wait_for(state="detached")
 
     def check(self) -> None:
         """Nothing has gone wrong in the tab."""

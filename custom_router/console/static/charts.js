@@ -9,10 +9,12 @@ const LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 22;
 /** A figure that draws itself anew when its width changes. `draw(width)` gives the children of the SVG. */
 function figure({ title, description, height, columns, rows, legend }, draw) {
   const ids = [freshId("title"), freshId("desc")];
-  const svg = s("svg", { role: "img", "aria-labelledby": ids.join(" "), height });
+  const named = [s("title", { id: ids[0] }, title), s("desc", { id: ids[1] }, description)];
+  // Named before it is drawn, which waits for the layout.
+  const svg = s("svg", { role: "img", "aria-labelledby": ids.join(" "), height }, named);
   const paint = (width) => {
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    replace(svg, s("title", { id: ids[0] }, title), s("desc", { id: ids[1] }, description), draw(width));
+    replace(svg, named, draw(width));
   };
   let last = 0;
   new ResizeObserver(([entry]) => {
