@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,16 +131,25 @@ async def test_what_may_have_been_dropped_unheard_is_not_kept(redis_server: Redi
     await eventually(lambda: store.connected)
     assert store.invalidations.took(entry(), since, time.time())
     client: Any = Redis.from_url(redis_server.url)
-    for fields in (
+    for event in (
         {codec.PICKS: b"no JSON"},
         {codec.PICKS: b'{"colour": "red"}'},
         {codec.PICKS: b"{}", codec.NEAR: b"1"},
     ):
         since = store.invalidations.count
-        await client.xadd(KEYS.events, fields)
+        await client.xadd(KEYS.events, event)
         await eventually(lambda since=since: store.invalidations.count == since + 1)
         assert store.invalidations.took(entry(), since, time.time())
     await client.aclose()
+
+
+def test_every_condition_of_an_invalidation_reaches_the_other_workers() -> None:
+    selector = Selector("a" * 64, "team:a", 1.0, Tier.SIMPLE, "hr", "m", "1", "v", "stays here", 0.5, unit(1.0))
+    assert all(getattr(selector, each.name) is not None for each in fields(selector))
+    found = codec.unpacked_selector(codec.packed_selector(selector))
+    assert found == replace(selector, like=None)
+    assert found.vector is not None
+    assert found.vector.tolist() == unit(1.0).tolist()
 
 
 async def test_an_entry_whose_fate_is_not_known_is_removed(
