@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from custom_router.cache import codec
@@ -21,6 +23,7 @@ from custom_router.cache.follower import Follower
 from custom_router.cache.mirror import Mirror
 from custom_router.cache.redis_connect import connect
 from custom_router.cache.redis_keys import Keys
+from custom_router.cache.redis_scan import BATCH, picked
 from custom_router.cache.vector_sets import VectorSets
 from custom_router.causes import Cause
 from custom_router.classify.base import Vector
@@ -36,7 +39,6 @@ SETTLED_S = 30.0
 """Seconds that an entry may take to be known as not dropped meanwhile: a worker that starts reads everything first."""
 EVENTS = 100_000
 """Changes that the stream keeps, about: a worker that misses more reads everything anew."""
-_SCANNED = 500
 
 
 class RedisStore:
@@ -133,11 +135,15 @@ class RedisStore:
     async def put(self, entry: Entry) -> None:
         """Store an entry and tell every worker; the tenant's soonest to expire make room. Raises `StoreFailed`."""
         self._follower.start()
-        event = await self._writing.call(lambda: self._written(entry))
-        # Whoever drops says so before looking: the drop is told before this event, or finds the entry.
-        if not await self._follower.reached(event, SETTLED_S):
-            await self._writing.call(lambda: self._removed({entry.id: entry}))
-            raise StoreFailed(Cause.CACHE_TIMEOUT, "this worker does not know whether the entry has been dropped")
+        try:
+            event = await self._writing.call(lambda: self._written(entry))
+            # Whoever drops says so before looking: the drop is told before this event, or finds the entry.
+            if not await self._follower.reached(event, SETTLED_S):
+                raise StoreFailed(Cause.CACHE_TIMEOUT, "this worker does not know whether the entry has been dropped")
+        except StoreFailed as failure:
+            if failure.cause is not Cause.CACHE_BREAKER_OPEN:
+                await self._unwritten(entry)
+            raise
 
     async def _written(self, entry: Entry) -> bytes:
         """Write it; the id of the event that tells of it."""
@@ -174,6 +180,13 @@ class RedisStore:
         told: bytes = replies[-1]
         return told
 
+    async def _unwritten(self, entry: Entry) -> None:
+        """Remove what a failed write may have left: a drop may have missed it."""
+        try:
+            await Guarded(self._deadline_s * WRITE_DEADLINES).call(lambda: self._removed({entry.id: entry}))
+        except StoreFailed as failure:
+            logger.debug("what a failed write may have left in Redis is not removed: %s", failure)
+
     async def _evict(self, index: str, surplus: int) -> int:
         """Remove the soonest to expire of an index; how many."""
         if surplus <= 0:
@@ -201,19 +214,23 @@ class RedisStore:
     async def _dropped(self, selector: Selector) -> int:
         swept = 0
         told = {**codec.packed_selector(selector), b"by": self._follower.name}
-        try:
-            await self._client.xadd(self._keys.events, told, maxlen=EVENTS, approximate=True)
-        except OutOfMemoryError:  # what is dropped makes room for the word of it
-            swept = await self._swept(selector)
-            await self._client.xadd(self._keys.events, told, maxlen=EVENTS, approximate=True)
+
+        async def make_room(_refused: Exception) -> None:
+            nonlocal swept
+            swept += await self._swept(selector)
+
+        # What is dropped makes room in a full server for the word of it, at once or after a moment.
+        await Retry(ExponentialBackoff(cap=1.0, base=0.05), 5, (OutOfMemoryError,)).call_with_retry(
+            lambda: self._client.xadd(self._keys.events, told, maxlen=EVENTS, approximate=True), make_room
+        )
         return swept + await self._swept(selector)
 
     async def _swept(self, selector: Selector) -> int:
-        picked = {entry.id: entry async for entry in self._picked(selector)}
-        items = list(picked.items())
-        for at in range(0, len(items), _SCANNED):
-            await self._removed(dict(items[at : at + _SCANNED]))
-        return len(picked)
+        leaving = {entry.id: entry async for entry in picked(self._client, self._keys, selector, self._clock())}
+        items = list(leaving.items())
+        for at in range(0, len(items), BATCH):
+            await self._removed(dict(items[at : at + BATCH]))
+        return len(leaving)
 
     async def _removed(self, leaving: Mapping[str, Entry | None]) -> None:
         """Remove entries, by id, and tell every worker. Of None only the id is known."""
@@ -228,7 +245,10 @@ class RedisStore:
                 if self._sets.served:
                     self._sets.remove(pipe, entry.partition, [entry_id])
             pipe.xadd(self._keys.events, {b"gone": entry_id.encode()}, maxlen=EVENTS, approximate=True)
-        await pipe.execute()
+        for reply in await pipe.execute(raise_on_error=False):
+            # A full server removes but has no room for the word of it: a worker finds out when it asks for the entry.
+            if isinstance(reply, Exception) and not isinstance(reply, OutOfMemoryError):
+                raise reply
         for entry_id in leaving:
             self._mirror.remove(entry_id)
 
@@ -236,40 +256,10 @@ class RedisStore:
         """At most `limit` entries picked, newest first. Raises `StoreFailed`."""
 
         async def found() -> list[Entry]:
-            entries = [entry async for entry in self._picked(selector, answers=True)]
+            entries = [entry async for entry in picked(self._client, self._keys, selector, self._clock(), answers=True)]
             return sorted(entries, key=lambda entry: -entry.created)[:limit]
 
         return await Guarded(SWEEP_S).call(found)
-
-    async def _picked(self, selector: Selector, *, answers: bool = False) -> AsyncIterator[Entry]:
-        fields = [codec.HEAD, codec.VECTOR, *([codec.ANSWER] if answers else [])]
-        now = self._clock()
-        async for keys in self._batches(selector):
-            pipe = self._client.pipeline(transaction=False)
-            for key in keys:
-                pipe.hmget(key, fields)
-            for values in await pipe.execute(raise_on_error=False):
-                if not isinstance(values, list) or values[0] is None:
-                    continue
-                try:
-                    entry = codec.unpacked(dict(zip(fields, values, strict=True)), answer=answers)
-                except codec.Unreadable:
-                    continue
-                if not entry.expired(now) and selector.picks(entry, now):
-                    yield entry
-
-    async def _batches(self, selector: Selector) -> AsyncIterator[list[bytes]]:
-        if selector.entry_id is not None:
-            yield [self._keys.entry(selector.entry_id).encode()]
-            return
-        batch: list[bytes] = []
-        async for key in self._client.scan_iter(match=self._keys.entry("*"), count=_SCANNED):
-            batch.append(key)
-            if len(batch) >= _SCANNED:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
 
     def stats(self) -> dict[str, int]:
         """Counts of what this worker knows: `entries` that can be matched by meaning, `tenants`, `evictions` it made,

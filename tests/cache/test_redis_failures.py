@@ -249,20 +249,56 @@ async def test_a_full_server_refuses_what_is_new_and_still_serves(tmp_path: Path
     store = await following(opened(server, answer_kb=1024))
     first = entry("first")
     await store.put(first)
-    causes = []
+    causes, refused = [], []
     for number in range(60):
-        answer = Answer(os.urandom(100_000), "m", Tier.SIMPLE)
+        big = entry(f"big {number}", answer=Answer(os.urandom(100_000), "m", Tier.SIMPLE))
         try:
-            await store.put(entry(f"big {number}", answer=answer))
+            await store.put(big)
         except StoreFailed as failure:
             causes.append(failure.cause)
+            refused.append(big)
     assert causes[0] is Cause.CACHE_UNAVAILABLE
     assert causes[-1] is Cause.CACHE_BREAKER_OPEN
     assert await store.get(first.partition, first.id) == first
+    assert [big for big in refused if await store.get(big.partition, big.id)] == []
     assert await store.drop(Selector()) > 1
     assert await store.find(Selector(), 100) == []
     await store.close()
     server.close()
+
+
+async def test_a_server_full_of_other_things_can_be_emptied(redis_server: RedisServer, store: RedisStore) -> None:
+    stored = [entry(f"q{number}") for number in range(20)]
+    for one in stored:
+        await store.put(one)
+    other = await following(opened(redis_server))
+    client: Any = Redis.from_url(redis_server.url)
+    await client.config_set("maxmemory", 1)  # every write that may take memory is refused
+    with pytest.raises(StoreFailed, match="maxmemory"):  # nobody could be told of the answers under way
+        await store.drop(Selector())
+    assert await client.keys(KEYS.entry("*")) == []
+    assert [await other.get(one.partition, one.id) for one in stored] == [None] * 20
+    before = other.invalidations.count
+    dropping = asyncio.create_task(store.drop(Selector()))
+    await asyncio.sleep(0.2)
+    await client.config_set("maxmemory", 0)  # somebody makes room
+    assert await dropping == 0
+    await eventually(lambda: other.invalidations.count == before + 1)
+    await other.close()
+    await client.aclose()
+
+
+async def test_a_write_that_the_server_breaks_off_leaves_nothing(redis_server: RedisServer, store: RedisStore) -> None:
+    """The word of an entry is refused, as by a server that fills up in between: a drop may miss the entry."""
+    client: Any = Redis.from_url(redis_server.url)
+    await client.delete(KEYS.events)
+    await client.set(KEYS.events, "no stream")
+    stored = entry()
+    with pytest.raises(StoreFailed, match="WRONGTYPE"):
+        await store.put(stored)
+    assert await client.keys(KEYS.entry("*")) == []
+    await client.delete(KEYS.events)
+    await client.aclose()
 
 
 BOMB = zlib.compress(b"a" * (codec.PAYLOAD_LIMIT + 1), 9)
