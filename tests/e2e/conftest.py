@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ class Proxy:
         self.simulator = httpx.Client(base_url=stack.simulator_url, timeout=30, trust_env=False)
         self._broken = False
         self._killed: set[str] = set()
+        self._read: dict[Path, tuple[int, list[dict[str, Any]]]] = {}
+        self._counted: dict[str, tuple[int, str]] = {}
 
     def chat(self, prompt: Any = "Say hello in one word.", **options: Any) -> httpx.Response:
         headers = options.pop("headers", None)
@@ -41,16 +45,34 @@ class Proxy:
         )
 
     def records(self) -> list[dict[str, Any]]:
+        """All records, oldest first: only what is new is read."""
         segments = sorted(self.stack.records.glob("*.jsonl"))
-        # A line without its end is still being written.
-        whole = (segment.read_bytes().rpartition(b"\n")[0] for segment in segments)
-        return [json.loads(line) for content in whole for line in content.splitlines()]
+        for segment in segments:
+            read, records = self._read.get(segment, (0, []))
+            if segment.stat().st_size < read:
+                read, records = 0, []
+            with segment.open("rb") as file:
+                file.seek(read)
+                whole, end, _ = file.read().rpartition(b"\n")  # a line without its end is still being written
+            new = [json.loads(line) for line in whole.splitlines()]
+            self._read[segment] = read + len(whole + end), [*records, *new]
+        return [record for segment in segments for record in self._read[segment][1]]
 
-    def records_of(self, request_id: str, at_least: int = 1) -> list[dict[str, Any]]:
-        """Records of one request, waiting for the first, and a moment more for one too many."""
-        wait_until(lambda: len([r for r in self.records() if r["request_id"] == request_id]) >= at_least)
-        time.sleep(0.4)
-        return [r for r in self.records() if r["request_id"] == request_id]
+    def records_of(self, request_id: str) -> list[dict[str, Any]]:
+        """Records of one request, waiting for the first. One too many is found later, by `no_more`."""
+
+        def found() -> list[dict[str, Any]]:
+            return [record for record in self.records() if record["request_id"] == request_id]
+
+        wait_until(lambda: bool(found()))
+        self._counted[request_id] = len(records := found()), os.environ["PYTEST_CURRENT_TEST"]
+        return records
+
+    def no_more(self) -> None:
+        """Nothing was recorded twice: what earlier tests saw of their requests is all that there is."""
+        count = Counter(record["request_id"] for record in self.records())
+        late = {id_: test for id_, (seen, test) in self._counted.items() if count[id_] > seen}
+        assert not late, f"further records of requests came after they were looked at: {late}"
 
     def health(self) -> dict[str, Any]:
         return self.http.get("/router/health").raise_for_status().json()
@@ -58,6 +80,7 @@ class Proxy:
     def idle(self) -> None:
         """Wait until no request is under way in the router."""
         wait_until(lambda: self.health()["requests_under_way"] == 0)
+        self.no_more()
 
     def settled(self) -> list[dict[str, Any]]:
         """All records, once every request has ended and its record is on disk."""
@@ -137,7 +160,9 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     work = tmp_path_factory.mktemp("proxy")
     policy = shipped_policy(work, cache={"enabled": False})
     with Stack(quick_config(work), policy, work, latency_scale=0.0) as stack:
-        yield Proxy(stack)
+        shared = Proxy(stack)
+        yield shared
+        shared.settled()
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +203,9 @@ def gate_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     work = tmp_path_factory.mktemp("gate")
     replay = write_replay(work / "replay.jsonl")
     with GateStack(gate_config(work), gate_policy(work), work, latency_scale=0.0, replay=replay) as stack:
-        yield GateProxy(stack)
+        shared = GateProxy(stack)
+        yield shared
+        shared.settled()
 
 
 @pytest.fixture
@@ -208,6 +235,7 @@ def cache_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         proxy.send("chat", "Load the encoder, please.")  # nothing but the cache needs it here
         wait_until(lambda: proxy.health()["encoder"]["state"] == "ready", 60)
         yield proxy
+        proxy.settled()
 
 
 @pytest.fixture
