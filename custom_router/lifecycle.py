@@ -96,6 +96,8 @@ class GateTicket:
     """Dollars for opinions and self-checks: what judging cost."""
     escalation_cost: float = 0.0
     """Dollars for the answers that took the first one's place, or were to."""
+    priced: bool = True
+    """Whether LiteLLM knew a price for each of the gate's own calls."""
     structured: set[str] = field(default_factory=set)
     """Deployments that were asked to write a confidence beside their answer."""
     replacement: Bill | None = None
@@ -109,6 +111,7 @@ class GateTicket:
     def add(self, bill: Bill) -> None:
         """Note what a call came to."""
         self.unbilled -= 1
+        self.priced &= bill.cost is not None or bill.tokens is None
         if bill.answer:
             self.escalation_cost += bill.cost or 0.0
             self.replacement = bill if bill.tokens is not None else self.replacement

@@ -187,6 +187,7 @@ class Runtime:
                 delivered.alternatives,
                 escalation=ticket.escalation_cost if ticket else 0.0,
                 self_check=ticket.extra_cost if ticket else 0.0,
+                priced=ticket.priced if ticket else True,
                 embedding=processor_cost(record.latency_ms, self.engine.policy.document.costs.cpu_usd_per_hour),
             )
         broke = ticket.broke if ticket else None
