@@ -112,7 +112,11 @@ def _propose(
         ladder.propose(higher(ladder.tier, document.classifier.on_failure), cause)
     if scores is None:
         return
-    ladder.propose(higher(ladder.tier, cheapest_good_enough(scores, document)), Cause.SCORE)
+    chosen = cheapest_good_enough(scores, document)
+    if around.failures:
+        ladder.raise_to(chosen, Cause.SCORE)  # the head has spoken, and another stage has not
+    else:
+        ladder.propose(chosen, Cause.SCORE)
     unfamiliar = document.classifier.out_of_distribution
     if scores.ood > unfamiliar.limit:
         ladder.raise_to(unfamiliar.tier, Cause.OUT_OF_DISTRIBUTION)
