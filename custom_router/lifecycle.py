@@ -98,6 +98,8 @@ class GateTicket:
     """Dollars for the answers that took the first one's place, or were to."""
     priced: bool = True
     """Whether LiteLLM knew a price for each of the gate's own calls."""
+    asked_logprobs: set[str] = field(default_factory=set)
+    """Deployments that the gate asked for log probabilities, where the client had not."""
     structured: set[str] = field(default_factory=set)
     """Deployments that were asked to write a confidence beside their answer."""
     replacement: Bill | None = None

@@ -207,6 +207,13 @@ def test_a_deployment_that_refuses_log_probabilities_is_not_asked_again(gate: Ga
         assert not any("logprobs" in request["body_keys"] for request in gate.seen()["mistral"])
 
 
+def test_one_callers_bad_request_does_not_end_the_judging_of_others(gate: GateProxy) -> None:
+    refused = gate.ask("chat", "A sure one?", logprobs=True, top_logprobs=99)
+    assert gate.record(refused)["tier"] != "simple", "its providers refuse that"
+    record = gate.record(gate.ask("chat", "A sure one?"))
+    assert (record["tier"], record["gate"]["verdict"]) == ("simple", "trust")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("prompt", ["A sure one?", "An unsure one?"])
 def test_metadata_that_poses_as_the_gates_own_call_hides_no_record(gate: GateProxy, prompt: str, stream: bool) -> None:
