@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from custom_router.confidence.base import Answer, Expectations, TokenLogprob, ToolCall
@@ -153,16 +154,23 @@ def _drop(holder: Any) -> None:
             holder.logprobs = None
 
 
-def add_usage(delivered: Any, other: Any) -> None:
-    """Add one answer's token usage to that of another, in place."""
-    mine, theirs = get(delivered, "usage"), get(other, "usage")
-    for name in _USAGE:
-        value, more = get(mine, name), get(theirs, name)
-        if isinstance(value, int) and isinstance(more, int):
-            if isinstance(mine, dict):
-                mine[name] = value + more
-            else:
-                setattr(mine, name, value + more)
+def with_usage_of(delivered: Any, others: Iterable[Any]) -> Any:
+    """The delivered answer with the token usage of others added to its own: a copy, as LiteLLM has yet to bill it."""
+    told = deepcopy(get(delivered, "usage"))
+    for other in others:
+        theirs = get(other, "usage")
+        for name in _USAGE:
+            value, more = get(told, name), get(theirs, name)
+            if isinstance(value, int) and isinstance(more, int):
+                if isinstance(told, dict):
+                    told[name] = value + more
+                else:
+                    setattr(told, name, value + more)
+    if isinstance(delivered, dict):
+        return {**delivered, "usage": told}
+    copied = delivered.model_copy()
+    copied.usage = told
+    return copied
 
 
 def read_expectations(kind: CallType, body: Mapping[str, Any]) -> Expectations:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from custom_router.attempts import Attempt
 from custom_router.causes import Cause
 from custom_router.confidence.structured import StructuredInvalid
-from custom_router.gating import Attempt
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Bill, Ending, GateTicket
 from custom_router.litellm_adapter.held import HeldStream

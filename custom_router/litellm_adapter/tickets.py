@@ -9,11 +9,11 @@ from typing import Any
 
 from litellm.types.utils import Usage
 
+from custom_router.attempts import Attempt
 from custom_router.confidence.base import Answer
 from custom_router.confidence.structured import StructuredInvalid, unwrap
 from custom_router.deployments import Deployment
 from custom_router.escalation import Surroundings
-from custom_router.gating import Attempt
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
 from custom_router.litellm_adapter.budgets import remaining_budget
@@ -107,9 +107,10 @@ class TicketDesk:
         record, ticket = pending.record, pending.ticket
         deployment = self.deployments.by_id(response_model_id(get(delivered.payload, "stream") or delivered.payload))
         record.tier = delivered.tier.value
+        record.deployment = deployment.id if deployment is not None else None
         if ticket is not None:
             record.model_group = self.group(ticket, delivered.tier)
-        record.deployment = deployment.id if deployment is not None else None
+            ticket.replaced, ticket.replaced_by = True, record.deployment
 
     def group(self, ticket: GateTicket, tier: Tier) -> str:
         return ticket.policy.document.tiers[tier].model

@@ -39,6 +39,7 @@ ANSWERS: dict[str, list[_Row]] = {
     "A long sure one?": [(SIMPLE, LETTERS * 8, SURE, None)],
     "A long unsure one?": [(SIMPLE, "Perhaps it is Lyon, who knows. " * 6, UNSURE, None)],
     "A second opinion agrees?": [(SIMPLE, "Paris it is.", -0.5, None), (MEDIUM, "Paris it is.", MIDDLING, None)],
+    "A second opinion is empty?": [(SIMPLE, "Lyon it is.", -0.5, None), (MEDIUM, "", SURE, None)],
     "A second opinion doubts?": [(SIMPLE, "Lyon it is.", -0.5, None), (MEDIUM, "Nice it is.", -1.0, None)],
 }
 

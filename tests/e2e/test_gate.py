@@ -143,6 +143,24 @@ def test_usage_may_be_the_sum_of_both_answers(gate: GateProxy) -> None:
         assert gate.ask("chat", "An unsure one?").json()["usage"]["total_tokens"] == sum(parts)
 
 
+@pytest.mark.parametrize("frontier", ["well", "dead"])
+def test_usage_may_be_the_sum_of_every_answer_of_a_chain(gate: GateProxy, frontier: str) -> None:
+    prompt = "A second opinion doubts?" if frontier == "well" else "A second opinion is empty?"
+    tiers = ("simple", "medium", "frontier") if frontier == "well" else ("simple", "medium")
+    parts = {t: gate.ask("chat", prompt, model=f"tier-{t}").json()["usage"]["total_tokens"] for t in tiers}
+    if frontier == "dead":
+        gate.kill("anthropic", "openai")
+    costs = []
+    for usage in ("final", "sum"):
+        with gate.policy(gate={"usage": usage, "escalate_to": "next"}):
+            response = gate.ask("chat", prompt)
+            record = gate.record(response)
+        delivered = parts["frontier" if frontier == "well" else "simple"]
+        assert response.json()["usage"]["total_tokens"] == (sum(parts.values()) if usage == "sum" else delivered)
+        costs.append(record["cost"]["total"])
+    assert costs[0] == pytest.approx(costs[1]), "what the client is told is not billed"
+
+
 def test_without_any_signal_the_policy_decides(gate: GateProxy) -> None:
     response = gate.ask("messages", "An unsure one?")
     assert gate.record(response)["gate"]["verdict"] == "none"
