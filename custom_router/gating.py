@@ -243,7 +243,7 @@ async def _self_checked(ticket: GateTicket, attempt: Attempt, upstream: Upstream
     reading = own_reading(answer)
     if reading is not None and reading[1] != "words":
         return attempt
-    if answer.tool_calls or failures(ticket.view, answer, ticket.expected):
+    if answer.tool_calls or answer.unread or failures(ticket.view, answer, ticket.expected):
         return attempt
     try:
         async with asyncio.timeout(SELF_CHECK_S):

@@ -51,6 +51,9 @@ class Answer:
     finish_reason: str | None = None
     tokens: tuple[TokenLogprob, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
+    unread: bool = False
+    """Whether there is more to it, of a kind that nothing here can judge: sound, an image, a call that is no
+    function's."""
     confidence: float | None = None
     confidence_kind: str | None = None
     opinions: tuple[Opinion, ...] = ()

@@ -26,15 +26,16 @@ def failures(view: RequestView, answer: Answer, expected: Expectations) -> tuple
     """Every plain fault of the answer, in the order of `Failure`. Pure; never raises, whatever the texts."""
     text = answer.text.strip()
     found: list[Failure] = []
-    if not text and not answer.tool_calls:
+    in_words = bool(text) and not answer.tool_calls and not answer.unread
+    if not text and not answer.tool_calls and not answer.unread:
         found.append(Failure.EMPTY)
     if answer.finish_reason == "length" and view.max_output_tokens is None:
         found.append(Failure.TRUNCATED)
     if text and _repeated(text, view.text):
         found.append(Failure.REPEATED)
-    if text and not answer.tool_calls and refuses(text, view.text):
+    if in_words and refuses(text, view.text):
         found.append(Failure.REFUSAL)
-    if text and not answer.tool_calls and expected.json_schema is not None:
+    if in_words and expected.json_schema is not None:
         fault = json_fault(text, expected.json_schema)
         found.extend([fault] if fault else [])
     if any(unusable_call(call, view, expected) for call in answer.tool_calls):

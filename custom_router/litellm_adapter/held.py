@@ -11,7 +11,17 @@ import orjson
 
 from custom_router.confidence.base import Answer, TokenLogprob, ToolCall
 from custom_router.confidence.structured import IncrementalUnwrapper, StructuredInvalid
-from custom_router.litellm_adapter.answers import chat_tokens, completion_tokens, get, messages_finish, strip_logprobs
+from custom_router.litellm_adapter.answers import (
+    block_unread,
+    chat_functions,
+    chat_tokens,
+    chat_unread,
+    completion_tokens,
+    get,
+    item_unread,
+    messages_finish,
+    strip_logprobs,
+)
 from custom_router.request import CallType
 
 
@@ -29,6 +39,7 @@ class AnswerSoFar:
         self._texts: list[str] = []
         self._tokens: list[TokenLogprob] = []
         self._calls: dict[Any, list[str]] = {}
+        self._unread = False
         self._finish: str | None = None
         self._partial = b""
         self._read: Callable[[Any], None] = {
@@ -46,7 +57,7 @@ class AnswerSoFar:
     def answer(self, model: str) -> Answer:
         """The answer as far as it has come."""
         calls = tuple(ToolCall(name, arguments) for name, arguments in map(_joined, self._calls.values()))
-        return Answer("".join(self._texts), model, self._finish, tuple(self._tokens), calls)
+        return Answer("".join(self._texts), model, self._finish, tuple(self._tokens), calls, self._unread)
 
     def _text(self, piece: Any) -> None:
         if isinstance(piece, str) and piece:
@@ -59,11 +70,16 @@ class AnswerSoFar:
             self._text(get(delta, "content"))
             self._tokens.extend(chat_tokens(get(choice, "logprobs")))
             self._finish = get(choice, "finish_reason") or self._finish
-            for call in get(delta, "tool_calls") or ():
-                function = get(call, "function")
+            calls = get(delta, "tool_calls") or ()
+            places = [*(get(call, "index") for call in calls), "function_call"]
+            for place, function in zip(places, chat_functions(delta), strict=False):
                 self.pieces += 1
-                held = self._calls.setdefault(get(call, "index"), [get(function, "name") or ""])
-                held.append(get(function, "arguments") or "")
+                if function is not None:
+                    held = self._calls.setdefault(place, [get(function, "name") or ""])
+                    held.append(get(function, "arguments") or "")
+            if chat_unread(delta):
+                self._unread = True
+                self.pieces += not calls
 
     def _completion(self, event: Any) -> None:
         for choice in get(event, "choices") or ():
@@ -81,6 +97,9 @@ class AnswerSoFar:
             if get(item, "type") == "function_call":
                 self.pieces += 1
                 self._calls[get(item, "id")] = [str(get(item, "name")), str(get(item, "arguments"))]
+            elif item_unread(item):
+                self.pieces += 1
+                self._unread = True
         elif kind in ("error", "response.failed"):
             self.error = StreamBroke(kind)
         elif kind in ("response.completed", "response.incomplete"):
@@ -100,8 +119,13 @@ class AnswerSoFar:
 
     def _message_event(self, event: Any) -> None:
         kind, delta, index = get(event, "type"), get(event, "delta"), get(event, "index")
-        if kind == "content_block_start" and get(get(event, "content_block"), "type") == "tool_use":
-            self._calls[index] = [str(get(get(event, "content_block"), "name"))]
+        if kind == "content_block_start":
+            block = get(event, "content_block")
+            if get(block, "type") == "tool_use":
+                self._calls[index] = [str(get(block, "name"))]
+            elif block_unread(block):
+                self.pieces += 1
+                self._unread = True
         elif kind == "content_block_delta":
             self._text(get(delta, "text"))
             if index in self._calls:
