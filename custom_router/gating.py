@@ -189,7 +189,7 @@ class Gatekeeper:
             opinions = tuple(
                 Opinion(other.model, other.text, own_confidence(other))
                 for attempted in earlier
-                if (other := attempted.answer) is not None
+                if (other := attempted.answer) is not None and not attempted.partial
             )
             similarity = await self._similarity([answer.text, *(o.answer for o in opinions)]) if opinions else None
             judged = assess(
@@ -238,7 +238,7 @@ def _faults(attempt: Attempt, judged: Assessment) -> tuple[Failure, ...]:
 async def _self_checked(ticket: GateTicket, attempt: Attempt, upstream: Upstream) -> Attempt:
     """The attempt with its model's own check, where the policy wants one and nothing better tells its confidence."""
     answer = attempt.answer
-    if answer is None or "self_check" not in ticket.policy.document.gate.signals:
+    if answer is None or attempt.partial or "self_check" not in ticket.policy.document.gate.signals:
         return attempt
     reading = own_reading(answer)
     if reading is not None and reading[1] != "words":

@@ -225,6 +225,16 @@ async def test_a_self_check_is_not_asked_for_nothing_and_may_fail(keeper: Gateke
     assert made.gate.verdict == "none"
 
 
+async def test_a_beginning_is_neither_checked_nor_compared(keeper: Gatekeeper) -> None:
+    asked = ticket(signals=["logprobs", "text", "self_check"], escalate_to="next", no_signal="escalate")
+    script = Script({Tier.MEDIUM: answer("Paris it is", SURE)}, check=SURE)
+    beginning = Attempt(Tier.SIMPLE, "p", Answer("Par", "m"), partial=True)
+    made = record()
+    got = await keeper.settle(asked, made, beginning, script, Surroundings(prices=PRICES))
+    assert (got.tier, script.checked) == (Tier.MEDIUM, 0)
+    assert "agreement_1" not in made.gate.signals
+
+
 async def test_a_defect_in_a_signal_delivers_the_answer(keeper: Gatekeeper, monkeypatch: pytest.MonkeyPatch) -> None:
     def defect(*_: object, **__: object) -> None:
         raise ZeroDivisionError

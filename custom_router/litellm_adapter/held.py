@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -151,21 +152,32 @@ class HeldStream:
         self.first_at: float | None = None
         """`time.perf_counter()` of the first event."""
         self._iterator: AsyncIterator[Any] = stream.__aiter__()
+        self._reading: asyncio.Future[Any] | None = None
         self.strip = strip
         self._held: list[Any] = []
         self._unwrapped = _UnwrappedChat() if structured else None
 
-    async def hold(self) -> bool:
-        """Hold one event more; False at the stream's end. Raises what the stream raises or says went wrong."""
-        more = await self._advance()
+    async def hold(self, within_s: float | None = None) -> bool | None:
+        """Hold one event more; False at the stream's end, None where none came in time: it is then still to come.
+        Raises what the stream raises or says went wrong."""
+        more = await self._advance(within_s)
         if self.so_far.error is not None:
             self.ended = True
             raise self.so_far.error
         return more
 
-    async def _advance(self) -> bool:
+    async def _advance(self, within_s: float | None = None) -> bool | None:
         try:
-            event = await self._iterator.__anext__()
+            if within_s is None and self._reading is None:
+                event = await self._iterator.__anext__()
+            else:
+                # Apart, so that it goes on when its time runs out: cancelled, it would end the stream.
+                reading = self._reading = self._reading or asyncio.ensure_future(self._iterator.__anext__())
+                await asyncio.wait({reading}, timeout=within_s)
+                if not reading.done():
+                    return None
+                self._reading = None
+                event = reading.result()
         except StopAsyncIteration:
             self.ended = True
             return False
@@ -194,7 +206,13 @@ class HeldStream:
             yield self._held.pop()
 
     async def close(self) -> None:
-        """Stop the stream at its source."""
+        """Stop the stream at its source; nothing more comes."""
+        self.ended = True
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
+            if not self._reading.cancelled():
+                self._reading.exception()  # nobody asks for it any more
         for closer in (getattr(self._iterator, "aclose", None), getattr(self.stream, "aclose", None)):
             if callable(closer):
                 with suppress(Exception):
