@@ -84,6 +84,12 @@ async def test_what_breaks_a_stream_before_its_time_is_told() -> None:
     assert isinstance(await _hold(held, ticket(**gate)), TimeoutError)
 
 
+@pytest.mark.parametrize("pieces", [['{"answer": "A B"} Sorry, rest'], ['{"answer": "A B', '"} Sorry', ", rest"]])
+async def test_text_after_a_structured_answer_is_not_lost(pieces: list[str]) -> None:
+    held = HeldStream(Source("cheap", [], *pieces).events(), CallType.CHAT, strip=False, structured=True)
+    assert "Sorry, rest" in "".join([text(event) async for event in held])
+
+
 class Desk:
     """A `TicketDesk` whose gate always takes the frontier's stream."""
 

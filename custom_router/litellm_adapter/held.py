@@ -241,7 +241,7 @@ class _UnwrappedChat:
                 return self._reader.feed(content)
             except StructuredInvalid as error:
                 self._invalid = error
-        return ""
+        return content  # no text is lost where the model wrote something else, or went on after it
 
     def finish(self) -> float | None:
         if self._invalid is not None:

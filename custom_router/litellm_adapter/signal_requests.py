@@ -84,7 +84,10 @@ class SignalRequests:
             if added and deployment.id is not None:
                 ticket.asked_logprobs.add(deployment.id)
             return added
-        return _structured(kwargs, ticket, deployment) if "structured" in signals else {}
+        # Not of an answer that is delivered whatever it is: one in another form would be nobody's to mend.
+        if "structured" not in signals or not self._desk.may_replace(*found, deployment):
+            return {}
+        return _structured(kwargs, ticket, deployment)
 
     def refused(self, kwargs: Mapping[str, Any], error: BaseException) -> None:
         """A deployment failed: where it refused the log probabilities that only the gate wanted, it is not asked for

@@ -13,7 +13,7 @@ from custom_router.attempts import Attempt
 from custom_router.confidence.base import Answer
 from custom_router.confidence.structured import StructuredInvalid, unwrap
 from custom_router.deployments import Deployment
-from custom_router.escalation import Surroundings
+from custom_router.escalation import Surroundings, next_tier
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
 from custom_router.litellm_adapter.budgets import remaining_budget
@@ -102,6 +102,13 @@ class TicketDesk:
         domain = ticket.decision.domain.name if ticket.decision.domain else None
         gate = ticket.policy.document.gate
         return name is not None and gate.thresholds(Tier(name), domain, ticket.caller.teams) is not None
+
+    def may_replace(self, pending: Pending, ticket: GateTicket, deployment: Deployment) -> bool:
+        """Whether a higher tier could be asked for an answer in place of this deployment's."""
+        name = pending.group_tier.get(deployment.group)
+        facts = self.deployments.tier_facts(ticket.policy.document.tiers)
+        around = Surroundings(facts.prices, facts.capabilities)
+        return name is not None and next_tier(ticket, Tier(name), around) is not None
 
     def note_delivered(self, pending: Pending, delivered: Attempt) -> None:
         record, ticket = pending.record, pending.ticket

@@ -11,6 +11,7 @@ import yaml
 from tests.e2e.conftest import COOLDOWN_S
 from tests.e2e.gate_stack import (
     ANSWERS,
+    CALLED,
     TOP,
     GateProxy,
     logprobs_in,
@@ -110,6 +111,13 @@ def test_a_good_tool_call_is_delivered_and_a_call_nobody_offered_escalates(gate:
     assert not [name for name in record["gate"]["signals"] if name.startswith("fault")]
     assert '"locate"' in response.text
     assert "tool_calls" in response.text
+
+    response = gate.ask("chat", CALLED, stream=stream, tools=[TOOL])
+    record = gate.record(response)
+    assert text_of("chat", response) == TOP
+    assert "destroy" not in response.text
+    assert (record["tier"], record["causes"][-1]) == ("frontier", "gate_failure")
+    assert record["gate"]["signals"]["fault_invalid_tool_call"] == 1.0
 
 
 def test_several_alternatives_are_not_judged(gate: GateProxy) -> None:
