@@ -111,7 +111,9 @@ class Runtime:
                 caller,
                 tenant=arrival.conversation_scope,
                 capabilities=capabilities,
-                hopeless=hopeless(self.gatekeeper.rates.rate, policy.document, prices or {}),
+                hopeless=hopeless(self.gatekeeper.rates.of(arrival.tenant.account), policy.document, prices or {})
+                if repeatable
+                else frozenset(),
             )
         except Exception:
             # Whatever is wrong with the router, the request goes on, dearer rather than not at all.
