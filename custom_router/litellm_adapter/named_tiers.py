@@ -14,6 +14,9 @@ from custom_router.tiers import TIERS, Tier
 
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """Those named in a request body, and those of the configuration, would lead past a caller's cap."""
+_OTHER_MODELS = ("deployment_id", "model_id", "models", "route")
+"""Parameters with which a client has a provider ask another model: Bedrock's and SageMaker's `model_id`, OpenRouter's
+`models` and `route`."""
 _OWN_SETTINGS = "router_settings_override"
 """Where LiteLLM puts the settings of a key or team, among them fallbacks. A client may write it too."""
 _UNSEEN = ("pass_through_endpoint", "acreate_batch")
@@ -50,13 +53,39 @@ def take_out(data: MutableMapping[str, Any]) -> None:
 
     Settings of its key or team stay.
     """
-    for name in (*FALLBACKS, "deployment_id"):
-        data.pop(name, None)
+    _without_models(data)
     if data.get(_OWN_SETTINGS) == body_of(data).get(_OWN_SETTINGS):
         data.pop(_OWN_SETTINGS, None)
     if (extra := data.get("extra_body")) is not None:
         # Some providers' requests are overwritten by it, the model in them too.
-        data["extra_body"] = {k: v for k, v in extra.items() if k != "model"} if isinstance(extra, Mapping) else {}
+        data["extra_body"] = kept = dict(extra) if isinstance(extra, Mapping) else {}
+        kept.pop("model", None)
+        _without_models(kept)
+
+
+def _without_models(body: MutableMapping[str, Any]) -> None:
+    """Take out what names another model than the request's own."""
+    for name in (*FALLBACKS, *_OTHER_MODELS):
+        body.pop(name, None)
+    tools = body.get("tools")
+    if not isinstance(tools, list):
+        return
+    kept = [tool for tool in tools if not _asks_a_model(tool)]
+    if kept:
+        body["tools"] = kept
+    elif tools:
+        # Providers refuse an empty list, and a choice without tools.
+        del body["tools"]
+        body.pop("tool_choice", None)
+
+
+def _asks_a_model(tool: object) -> bool:
+    """Whether a tool is another model: Anthropic's advisor, which LiteLLM plays for other providers, past all hooks and
+    bills. One that draws images names a model that draws, and no tier."""
+    if not isinstance(tool, Mapping):
+        return False
+    kind = str(tool.get("type"))
+    return kind.startswith("advisor") or ("model" in tool and kind != "image_generation")
 
 
 def entry_asked(data: Mapping[str, Any], deployments: Iterable[Deployment], policy: PolicyDocument) -> str | None:

@@ -116,6 +116,12 @@ FORGERIES: dict[str, dict[str, Any]] = {
     "settings": {"router_settings_override": {"fallbacks": [{"tier-simple": FRONTIER, "tier-medium": FRONTIER}]}},
     "extra body": {"extra_body": {"model": "gpt-5.6-sol"}},
     "deployment": {"deployment_id": "gpt-5.6-sol"},
+    "advisor": {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "tier-frontier"}]},
+    "advisor in extra body": {
+        "extra_body": {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}]}
+    },
+    "model id": {"model_id": "gpt-5.6-sol", "extra_body": {"model_id": "gpt-5.6-sol"}},
+    "models": {"models": ["gpt-5.6-sol"], "route": "fallback", "extra_body": {"models": ["gpt-5.6-sol"]}},
     "metadata": {"metadata": IDENTITY},
     "litellm_metadata": {"litellm_metadata": IDENTITY},
 }
@@ -134,8 +140,9 @@ def test_nothing_in_a_body_or_header_leads_above_the_cap(keyed: KeyedProxy, aske
             path, body = request_of(kind, "A word?")
             answer = keyed.http.post(path, json={"model": asked, **body, **forged}, headers=headers)
             assert (answer.status_code == 200) != out, (name, kind, answer.text)
-        models = {request["model"] for requests in keyed.seen().values() for request in requests}
-        assert models <= {"gemini-3.8-flash", "gpt-5.4-mini"}, out
+        seen = [request for requests in keyed.seen().values() for request in requests]
+        assert {request["model"] for request in seen} <= {"gemini-3.8-flash", "gpt-5.4-mini"}, out
+        assert not {"model_id", "models", "route"} & {name for request in seen for name in request["body_keys"]}, out
     keyed.reset()
 
 
