@@ -127,7 +127,8 @@ def test_a_name_above_the_cap_is_refused_whatever_the_request_says() -> None:
         data = {**forged, "model": model, "fallbacks": ["tier-frontier"]}
         return hold_to_cap(data, user, call_type, DEPLOYMENTS, POLICY)
 
-    for model, call_type in [("tier-frontier", "acompletion"), ("b2", "aembedding"), ("x", "pass_through_endpoint")]:
+    unseen = ("pass_through_endpoint", "_aresponses_websocket", "_arealtime", "acreate_realtime_client_secret")
+    for model, call_type in [("tier-frontier", "acompletion"), ("b2", "aembedding"), *(("auto", c) for c in unseen)]:
         with pytest.raises(HTTPException) as caught:
             held(model, call_type)
         assert caught.value.status_code == 403
@@ -137,7 +138,8 @@ def test_a_name_above_the_cap_is_refused_whatever_the_request_says() -> None:
     held_down = held("auto", "agenerate_content")
     assert (held_down["model"], held_down["fallbacks"]) == ("tier-medium", [])
     free = SimpleNamespace(metadata=None, team_metadata=None)
-    for model, call_type in [("auto", "agenerate_content"), ("tier-frontier", "acompletion"), ("x", "acreate_batch")]:
+    open_to_it = [("auto", "agenerate_content"), ("tier-frontier", "acompletion"), ("x", "acreate_batch")]
+    for model, call_type in [*open_to_it, ("auto", "_aresponses_websocket")]:
         assert held(model, call_type, free) is None
 
 

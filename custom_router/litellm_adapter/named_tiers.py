@@ -19,8 +19,15 @@ _OTHER_MODELS = ("deployment_id", "model_id", "models", "route")
 `models` and `route`."""
 _OWN_SETTINGS = "router_settings_override"
 """Where LiteLLM puts the settings of a key or team, among them fallbacks. A client may write it too."""
-_UNSEEN = ("pass_through_endpoint", "acreate_batch")
-"""Calls whose models we do not see: a path of the provider's own, the lines of a file."""
+_UNSEEN = (
+    "pass_through_endpoint",
+    "acreate_batch",
+    "_aresponses_websocket",
+    "_arealtime",
+    "acreate_realtime_client_secret",
+    "acreate_realtime_transcription_session",
+)
+"""Calls whose models we do not see: a path of the provider's own, the lines of a file, the frames of a socket."""
 
 
 def tier_named(model: object, deployments: Iterable[Deployment], tiers: Tiers) -> Tier | None:

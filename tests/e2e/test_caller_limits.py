@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import gate_policy, request_of
@@ -93,6 +95,20 @@ def test_routes_whose_models_cannot_be_seen_are_closed_to_a_capped_key(
     refused = keyed.http.post(path, json=body, headers=headers)
     assert refused.status_code == 403, refused.text
     assert "tiers up to medium" in refused.text
+
+
+@pytest.mark.parametrize("path", ["/v1/responses?model=auto", "/v1/responses", "/v1/realtime?model=auto"])
+def test_a_socket_whose_frames_may_name_models_is_closed_to_a_capped_key(keyed: KeyedProxy, path: str) -> None:
+    keyed.reset()
+    headers = {"Authorization": f"Bearer {keyed.key({'max_tier': 'medium'})}"}
+    model = "openai/gpt-5.6-sol" if "?" in path else "auto"
+    with connect(f"{keyed.stack.url.replace('http', 'ws', 1)}{path}", additional_headers=headers, proxy=None) as socket:
+        if "responses" in path:  # the other is refused before any frame
+            socket.send(json.dumps({"type": "response.create", "model": model, "input": "A word?"}))
+        told = json.loads(socket.recv(timeout=60))
+    assert told["type"] == "error"
+    assert "tiers up to medium" in told["error"]["message"]
+    assert keyed.asked() == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)
