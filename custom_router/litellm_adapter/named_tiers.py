@@ -4,7 +4,7 @@ their key or team, or come in a form in which the router cannot answer."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NoReturn
 
 from custom_router.deployments import Deployment
 from custom_router.litellm_adapter.reading import read_caller
@@ -127,7 +127,7 @@ def hold_to_cap(
         return None
     entry = " or ".join(policy.entry_models)
     if call_type in _UNSEEN:
-        _refuse(f"this key may use tiers up to {cap.value}, which this route cannot keep to; ask for {entry}")
+        refuse(f"this key may use tiers up to {cap.value}, which this route cannot keep to; ask for {entry}")
     take_out(data)
     named = tier_named(data.get("model"), deployments, policy.tiers)
     if entry_asked(data, deployments, policy) is not None:
@@ -135,12 +135,13 @@ def hold_to_cap(
     elif named is None:
         return data
     elif named.rank > cap.rank:
-        _refuse(f"this key may use tiers up to {cap.value}; ask for {entry}")
+        refuse(f"this key may use tiers up to {cap.value}; ask for {entry}")
     data.update({key: [] for key in FALLBACKS})
     return data
 
 
-def _refuse(told: str) -> None:
+def refuse(told: str) -> NoReturn:
+    """Raise FastAPI's `HTTPException` for what a caller may not have."""
     from fastapi import HTTPException
 
     raise HTTPException(403, {"error": told})

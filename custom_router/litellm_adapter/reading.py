@@ -14,6 +14,9 @@ from custom_router.records.record import Tenant
 from custom_router.tiers import TIERS, Tier
 
 TOKEN = "tier_router_request"  # noqa: S105 - a metadata key
+HIGHEST = "tier_router_highest"
+"""Metadata key for the highest tier that a routed request may have: its caller's cap, or its domain's tier above it. It
+holds a `Tier`, which no client can write: theirs are plain strings."""
 METADATA_KEYS = ("metadata", "litellm_metadata")
 
 

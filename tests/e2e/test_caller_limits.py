@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import gate_policy, request_of
 from tests.e2e.keyed_stack import WRITTEN_S, KeyedProxy, keyed_proxy
+from tests.e2e.receiver import receiver
 
 REFUSED = "A refused one?"
 """Its simple answer is one that the gate replaces, by the highest tier that the caller may have."""
@@ -23,8 +24,10 @@ KINDS = ("chat", "completion", "responses", "messages")
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedProxy]:
     work = tmp_path_factory.mktemp("limits")
-    with keyed_proxy(work, gate_policy(work)) as proxy:
-        yield proxy
+    with receiver() as store:  # a vector store that finds nothing
+        places = {"OPENAI_BASE_URL": f"{store.url}/v1", "OPENAI_API_KEY": "not-a-key"}
+        with keyed_proxy(work, gate_policy(work), **places) as proxy:
+            yield proxy
 
 
 def _named(keyed: KeyedProxy, key: str, model: str, kind: str = "chat") -> int:
@@ -109,6 +112,30 @@ def test_a_socket_whose_frames_may_name_models_is_closed_to_a_capped_key(keyed: 
     assert told["type"] == "error"
     assert "tiers up to medium" in told["error"]["message"]
     assert keyed.asked() == {}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["auto", "tier-frontier"])
+def test_a_route_without_hooks_keeps_to_the_cap_too(keyed: KeyedProxy, model: str, stream: bool) -> None:
+    def asked(key: str, model: str = model) -> httpx.Response:
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": "A word?"}],
+            "retrieval_config": {"vector_store_id": "vs_1", "custom_llm_provider": "openai"},
+            "metadata": IDENTITY,
+            "stream": stream,
+        }
+        return keyed.http.post("/v1/rag/query", json=body, headers={"Authorization": f"Bearer {key}"})
+
+    keyed.reset()
+    capped = keyed.key({"max_tier": "medium"}, models=[])
+    refused = asked(capped)
+    assert "tiers up to medium" in refused.text
+    assert refused.status_code == 403
+    assert keyed.asked() == {}
+    assert asked(capped, "tier-medium").status_code == 200
+    assert asked(keyed.key(models=[])).status_code == 200
+    assert "anthropic" in keyed.asked()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -240,9 +267,10 @@ def test_a_domain_over_a_cap_and_under_it(keyed: KeyedProxy) -> None:
     key = keyed.key({"max_tier": "simple"})
     domains = {"medical": {"rules": {"terms": ["insulin"]}}}
     with keyed.policy(domains=domains):
-        record = keyed.record(keyed.ask_as(key, "chat", "How is insulin stored?"))
-        assert (record["tier"], record["domain"]["tier"]) == ("frontier", "frontier")
-        assert "domain_over_cap" in record["causes"]
+        for kind, stream in product(KINDS, (False, True)):
+            record = keyed.record(keyed.ask_as(key, kind, "How is insulin stored?", stream=stream))
+            assert (record["tier"], record["domain"]["tier"]) == ("frontier", "frontier"), kind
+            assert "domain_over_cap" in record["causes"]
     with keyed.policy(domains=domains, callers={"domain_over_cap": False}):
         record = keyed.record(keyed.ask_as(key, "chat", "How is insulin stored?"))
         assert record["tier"] == "simple"
