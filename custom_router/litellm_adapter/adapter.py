@@ -27,7 +27,6 @@ from custom_router.litellm_adapter.reading import (
     publish,
     read_caller,
     read_tenant,
-    router_settings,
     text_or_none,
     token_in,
 )
@@ -40,7 +39,7 @@ from custom_router.litellm_adapter.tracing import annotate
 from custom_router.litellm_adapter.unbilled import put_right
 from custom_router.litellm_adapter.upstream import call_in
 from custom_router.log_context import about
-from custom_router.policy import resolve_caller
+from custom_router.policy import resolve_caller, router_settings
 from custom_router.records.record import DecisionRecord
 from custom_router.request import CallType, RequestView
 from custom_router.runtime import Runtime

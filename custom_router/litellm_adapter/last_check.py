@@ -8,8 +8,8 @@ from typing import Any
 
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.named_tiers import refuse
-from custom_router.litellm_adapter.reading import HIGHEST, METADATA_KEYS, router_settings, text_or_none
-from custom_router.policy import resolve_caller
+from custom_router.litellm_adapter.reading import HIGHEST, METADATA_KEYS, text_or_none
+from custom_router.policy import resolve_caller, router_settings
 from custom_router.policy.schema import PolicyDocument
 from custom_router.tiers import TIERS, Tier, lower
 
