@@ -20,14 +20,15 @@ class PostCall(CustomLogger):
     """
 
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
-        """Called for each deployment that is tried: log probabilities are asked for where the gate will read them."""
-        return _adapter.signals.ask(kwargs, call_type)
+        """Called for each deployment that is tried: the last look at the caller's cap; log probabilities are asked for
+        where the gate will read them."""
+        return _adapter.before_deployment(kwargs, call_type)
 
     async def async_post_call_failure_deployment_hook(
         self, request_data: Mapping[str, Any], exception: Exception, call_type: Any, fallback_depth: int | None = None
     ) -> None:
         """Called for each deployment that failed."""
-        _adapter.signals.refused(request_data, exception)
+        _adapter.deployment_failed(request_data, exception)
 
     async def async_post_call_success_hook(self, data: dict[str, Any], user_api_key_dict: Any, response: Any) -> Any:
         """Called for a whole response before the client gets it: the gate, which may put another in its place."""

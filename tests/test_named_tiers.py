@@ -76,6 +76,33 @@ def test_only_settings_that_the_client_wrote_are_taken_out() -> None:
     assert "router_settings_override" not in data
 
 
+ADVISOR = {"type": "advisor_20260301", "name": "advisor", "model": "tier-frontier"}
+HANDLER = {"name": "look_up", "input_schema": {"type": "object", "properties": {"model": {"type": "string"}}}}
+DRAWS = {"type": "image_generation", "model": "gpt-image-2"}
+
+
+def test_tools_that_are_models_are_taken_out_and_others_stay() -> None:
+    data = {**_data("auto", "auto"), "tools": [HANDLER, ADVISOR, {**ADVISOR, "type": "adviser_2"}, DRAWS]}
+    data |= {"tool_choice": {"type": "auto"}, "extra_body": {"tools": [ADVISOR], "tool_choice": "any", "top_k": 3}}
+    take_out(data)
+    assert (data["tools"], data["tool_choice"]) == ([HANDLER, DRAWS], {"type": "auto"})
+    assert data["extra_body"] == {"top_k": 3}
+    alone = {**_data("auto", "auto"), "tools": [ADVISOR], "tool_choice": {"type": "tool", "name": "advisor"}}
+    take_out(alone)
+    assert not {"tools", "tool_choice"} & alone.keys()
+    for odd in ("advisor", [], ["advisor", None], {"type": "advisor"}):
+        data = {**_data("auto", "auto"), "tools": odd}
+        take_out(data)
+        assert data["tools"] == odd
+
+
+def test_what_providers_read_another_model_from_is_taken_out() -> None:
+    other = {"model_id": "x", "models": ["x"], "route": "fallback", "fallbacks": ["x"], "deployment_id": "x"}
+    data = {**_data("auto", "auto"), **other, "extra_body": {**other, "model": "x", "top_k": 3}, "user": "u"}
+    take_out(data)
+    assert data == {**_data("auto", "auto"), "extra_body": {"top_k": 3}, "user": "u"}
+
+
 @pytest.mark.parametrize(
     ("model", "asked", "entry"),
     [
@@ -100,7 +127,8 @@ def test_a_name_above_the_cap_is_refused_whatever_the_request_says() -> None:
         data = {**forged, "model": model, "fallbacks": ["tier-frontier"]}
         return hold_to_cap(data, user, call_type, DEPLOYMENTS, POLICY)
 
-    for model, call_type in [("tier-frontier", "acompletion"), ("b2", "aembedding"), ("x", "pass_through_endpoint")]:
+    unseen = ("pass_through_endpoint", "_aresponses_websocket", "_arealtime", "acreate_realtime_client_secret")
+    for model, call_type in [("tier-frontier", "acompletion"), ("b2", "aembedding"), *(("auto", c) for c in unseen)]:
         with pytest.raises(HTTPException) as caught:
             held(model, call_type)
         assert caught.value.status_code == 403
@@ -110,7 +138,8 @@ def test_a_name_above_the_cap_is_refused_whatever_the_request_says() -> None:
     held_down = held("auto", "agenerate_content")
     assert (held_down["model"], held_down["fallbacks"]) == ("tier-medium", [])
     free = SimpleNamespace(metadata=None, team_metadata=None)
-    for model, call_type in [("auto", "agenerate_content"), ("tier-frontier", "acompletion"), ("x", "acreate_batch")]:
+    open_to_it = [("auto", "agenerate_content"), ("tier-frontier", "acompletion"), ("x", "acreate_batch")]
+    for model, call_type in [*open_to_it, ("auto", "_aresponses_websocket")]:
         assert held(model, call_type, free) is None
 
 

@@ -13,7 +13,7 @@ from custom_router.api.answers import api_routes, told
 from custom_router.api.turns import Turns
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
-from custom_router.policy import resolve_caller
+from custom_router.policy import NOT_GIVEN, resolve_caller
 from custom_router.receipts.preview import Deployed, Previews, Unsent
 from custom_router.request import CallType, RequestView
 from custom_router.runtime import Runtime
@@ -85,7 +85,8 @@ def build_explain_route(runtime: Runtime, guards: Guards, deployed: Deployed) ->
         caller, tenant = visitor.caller(policy), visitor.tenant
         if asked.as_ is not None:
             who = asked.as_
-            caller = resolve_caller(policy, key_settings=who.settings, team=who.team, team_alias=who.team_alias)
+            settings = NOT_GIVEN if who.settings is None else who.settings
+            caller = resolve_caller(policy, key_settings=settings, team=who.team, team_alias=who.team_alias)
             tenant = CacheTenant(who.key, who.team)
         unsent = Unsent(
             RequestView.from_body(CallType(asked.call_type), body),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from custom_router.policy.caller import resolve_caller
+from custom_router.policy.caller import resolve_caller, router_settings
 from custom_router.policy.schema import PolicyDocument
 from custom_router.tiers import Tier
 
@@ -40,7 +40,7 @@ def audit_keys(
 
 def _team(team: Mapping[str, Any], policy: PolicyDocument) -> Iterator[KeyFinding]:
     owner = f"team {team.get('team_alias') or team.get('team_id')}"
-    for problem in resolve_caller(policy, team_settings=_router(team)).problems:
+    for problem in resolve_caller(policy, team_settings=_settings(team)).problems:
         yield KeyFinding("malformed", owner, problem, "correct its metadata.router")
     table = team.get("litellm_model_table") or {}
     yield from _around(owner, {**team, "aliases": table.get("model_aliases")}, policy)
@@ -61,7 +61,7 @@ def _key(key: Mapping[str, Any], team: Mapping[str, Any] | None, policy: PolicyD
             what = "names a tier itself" if model in tiers else "names a model that is not routed"
             yield KeyFinding("bypass", owner, f"{what}: {model}", mend)
     yield from _around(owner, key, policy)
-    whole = resolve_caller(policy, team_settings=_router(team) if team else None, key_settings=_router(key))
+    whole = resolve_caller(policy, team_settings=_settings(team or {}), key_settings=_settings(key))
     for problem in whole.problems:
         if problem.startswith("key:"):
             yield KeyFinding("malformed", owner, problem, "correct its metadata.router")
@@ -107,9 +107,9 @@ def _without_effect(
     owner: str, key: Mapping[str, Any], team: Mapping[str, Any], policy: PolicyDocument
 ) -> Iterator[KeyFinding]:
     """Settings of a key that are wider than its team's."""
-    alone = resolve_caller(policy, key_settings=_router(key))
-    bound = resolve_caller(policy, team_settings=_router(team), key_settings=_router(key))
-    asked = _router(key)
+    alone = resolve_caller(policy, key_settings=_settings(key))
+    bound = resolve_caller(policy, team_settings=_settings(team), key_settings=_settings(key))
+    asked = _settings(key)
     for name in ("max_tier", "min_tier", "cache", "gate", "log_text"):
         if isinstance(asked, Mapping) and name in asked and getattr(alone, name) != getattr(bound, name):
             told = {True: "on", False: "off"}.get(getattr(bound, name), getattr(bound, name))
@@ -118,6 +118,5 @@ def _without_effect(
             )
 
 
-def _router(holder: Mapping[str, Any]) -> object:
-    metadata = holder.get("metadata")
-    return metadata.get("router") if isinstance(metadata, Mapping) else None
+def _settings(holder: Mapping[str, Any]) -> object:
+    return router_settings(holder.get("metadata"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from custom_router.policy.cache import CacheScope
 from custom_router.policy.load import Finding, PolicyError, findings_of, line_of, parse_yaml
@@ -26,6 +26,13 @@ class RouterSettings(Section):
     domain: str | None = None
     experiment: str | None = Field(default=None, max_length=64)
     log_text: Literal["off", "redacted", "full"] | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _says_something(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("has no value; give it one or leave it out")
+        return value
 
     def told(self) -> dict[str, Any]:
         """The settings given, as JSON types."""

@@ -15,9 +15,11 @@ from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
+from custom_router.litellm_adapter.last_check import hold_deployment
 from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap, take_out
 from custom_router.litellm_adapter.pricing import billed_in_vain, paid, tokens_of, usage_of
 from custom_router.litellm_adapter.reading import (
+    HIGHEST,
     TOKEN,
     allowed_fallbacks,
     attribute,
@@ -25,7 +27,6 @@ from custom_router.litellm_adapter.reading import (
     publish,
     read_caller,
     read_tenant,
-    router_settings,
     text_or_none,
     token_in,
 )
@@ -38,11 +39,11 @@ from custom_router.litellm_adapter.tracing import annotate
 from custom_router.litellm_adapter.unbilled import put_right
 from custom_router.litellm_adapter.upstream import call_in
 from custom_router.log_context import about
-from custom_router.policy import resolve_caller
+from custom_router.policy import resolve_caller, router_settings
 from custom_router.records.record import DecisionRecord
 from custom_router.request import CallType, RequestView
 from custom_router.runtime import Runtime
-from custom_router.tiers import TIERS
+from custom_router.tiers import TIERS, higher
 
 _CALL_TYPES = {
     "completion": CallType.CHAT,
@@ -65,7 +66,7 @@ class LiteLLMAdapter:
         self.runtime = runtime
         self._deployments = deployments or DeploymentTable()
         self._desk = desk = TicketDesk(runtime, self._deployments)
-        self.signals = SignalRequests(desk)
+        self._signals = SignalRequests(desk)
         self.stored_answers = StoredAnswers(runtime.pending)
         self._responses = ResponseGate(desk)
         self._streams = StreamGate(desk)
@@ -121,8 +122,19 @@ class LiteLLMAdapter:
             data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
         elif (allowed := allowed_fallbacks(policy, caller, decision, pending.unaffordable)) is not None:
             data.update(dict.fromkeys(FALLBACKS, allowed))
-        self._mark(data, token, pending.record)
+        metadata = self._mark(data, token, pending.record)
+        metadata[HIGHEST] = higher(caller.max_tier, decision.served)
         return data
+
+    def before_deployment(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
+        """A call to one deployment, as it is to be made; None where it may stand. Refused where its caller's cap
+        forbids the deployment's tier, whichever way the call has come."""
+        hold_deployment(kwargs, self._deployments, self.runtime.engine.policy.document)
+        return self._signals.ask(kwargs, call_type)
+
+    def deployment_failed(self, kwargs: Mapping[str, Any], error: BaseException) -> None:
+        """A deployment did not answer."""
+        self._signals.refused(kwargs, error)
 
     async def classify(self, context: Any) -> str | None:
         """The tier for a request of LiteLLM's Auto Router, under the caller's limits. None: it cannot be read."""
@@ -246,7 +258,8 @@ class LiteLLMAdapter:
         if record is not None:
             annotate(data, record)
 
-    def _mark(self, data: MutableMapping[str, Any], token: str, record: DecisionRecord) -> None:
+    def _mark(self, data: MutableMapping[str, Any], token: str, record: DecisionRecord) -> dict[str, Any]:
+        """The request's metadata, by which it is known from here on."""
         key = "litellm_metadata" if isinstance(data.get("litellm_metadata"), dict) else "metadata"
         held = data.get(key)
         metadata = held if isinstance(held, dict) else {}
@@ -255,6 +268,7 @@ class LiteLLMAdapter:
         # What a request that fails is logged with; the whole record takes its place when the request ends well.
         publish({key: metadata}, {"request_id": record.request_id, "tier": record.tier, "causes": record.causes})
         annotate(data, record)
+        return metadata
 
     def _served(self, model_id: object, group: object = None) -> Served | None:
         deployment = self._deployments.by_id(model_id)

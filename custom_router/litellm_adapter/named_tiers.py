@@ -4,7 +4,7 @@ their key or team, or come in a form in which the router cannot answer."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NoReturn
 
 from custom_router.deployments import Deployment
 from custom_router.litellm_adapter.reading import read_caller
@@ -14,10 +14,20 @@ from custom_router.tiers import TIERS, Tier
 
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """Those named in a request body, and those of the configuration, would lead past a caller's cap."""
+_OTHER_MODELS = ("deployment_id", "model_id", "models", "route")
+"""Parameters with which a client has a provider ask another model: Bedrock's and SageMaker's `model_id`, OpenRouter's
+`models` and `route`."""
 _OWN_SETTINGS = "router_settings_override"
 """Where LiteLLM puts the settings of a key or team, among them fallbacks. A client may write it too."""
-_UNSEEN = ("pass_through_endpoint", "acreate_batch")
-"""Calls whose models we do not see: a path of the provider's own, the lines of a file."""
+_UNSEEN = (
+    "pass_through_endpoint",
+    "acreate_batch",
+    "_aresponses_websocket",
+    "_arealtime",
+    "acreate_realtime_client_secret",
+    "acreate_realtime_transcription_session",
+)
+"""Calls whose models we do not see: a path of the provider's own, the lines of a file, the frames of a socket."""
 
 
 def tier_named(model: object, deployments: Iterable[Deployment], tiers: Tiers) -> Tier | None:
@@ -50,13 +60,39 @@ def take_out(data: MutableMapping[str, Any]) -> None:
 
     Settings of its key or team stay.
     """
-    for name in (*FALLBACKS, "deployment_id"):
-        data.pop(name, None)
+    _without_models(data)
     if data.get(_OWN_SETTINGS) == body_of(data).get(_OWN_SETTINGS):
         data.pop(_OWN_SETTINGS, None)
     if (extra := data.get("extra_body")) is not None:
         # Some providers' requests are overwritten by it, the model in them too.
-        data["extra_body"] = {k: v for k, v in extra.items() if k != "model"} if isinstance(extra, Mapping) else {}
+        data["extra_body"] = kept = dict(extra) if isinstance(extra, Mapping) else {}
+        kept.pop("model", None)
+        _without_models(kept)
+
+
+def _without_models(body: MutableMapping[str, Any]) -> None:
+    """Take out what names another model than the request's own."""
+    for name in (*FALLBACKS, *_OTHER_MODELS):
+        body.pop(name, None)
+    tools = body.get("tools")
+    if not isinstance(tools, list):
+        return
+    kept = [tool for tool in tools if not _asks_a_model(tool)]
+    if kept:
+        body["tools"] = kept
+    elif tools:
+        # Providers refuse an empty list, and a choice without tools.
+        del body["tools"]
+        body.pop("tool_choice", None)
+
+
+def _asks_a_model(tool: object) -> bool:
+    """Whether a tool is another model: Anthropic's advisor, which LiteLLM plays for other providers, past all hooks and
+    bills. One that draws images names a model that draws, and no tier."""
+    if not isinstance(tool, Mapping):
+        return False
+    kind = str(tool.get("type"))
+    return kind.startswith("advisor") or ("model" in tool and kind != "image_generation")
 
 
 def entry_asked(data: Mapping[str, Any], deployments: Iterable[Deployment], policy: PolicyDocument) -> str | None:
@@ -91,7 +127,7 @@ def hold_to_cap(
         return None
     entry = " or ".join(policy.entry_models)
     if call_type in _UNSEEN:
-        _refuse(f"this key may use tiers up to {cap.value}, which this route cannot keep to; ask for {entry}")
+        refuse(f"this key may use tiers up to {cap.value}, which this route cannot keep to; ask for {entry}")
     take_out(data)
     named = tier_named(data.get("model"), deployments, policy.tiers)
     if entry_asked(data, deployments, policy) is not None:
@@ -99,12 +135,13 @@ def hold_to_cap(
     elif named is None:
         return data
     elif named.rank > cap.rank:
-        _refuse(f"this key may use tiers up to {cap.value}; ask for {entry}")
+        refuse(f"this key may use tiers up to {cap.value}; ask for {entry}")
     data.update({key: [] for key in FALLBACKS})
     return data
 
 
-def _refuse(told: str) -> None:
+def refuse(told: str) -> NoReturn:
+    """Raise FastAPI's `HTTPException` for what a caller may not have."""
     from fastapi import HTTPException
 
     raise HTTPException(403, {"error": told})

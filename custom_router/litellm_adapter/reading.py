@@ -8,12 +8,15 @@ from typing import Any
 
 from custom_router.decision import Decision
 from custom_router.litellm_adapter.budgets import share_left
-from custom_router.policy import Caller, resolve_caller
+from custom_router.policy import Caller, resolve_caller, router_settings
 from custom_router.policy.schema import PolicyDocument
 from custom_router.records.record import Tenant
 from custom_router.tiers import TIERS, Tier
 
 TOKEN = "tier_router_request"  # noqa: S105 - a metadata key
+HIGHEST = "tier_router_highest"
+"""Metadata key for the highest tier that a routed request may have: its caller's cap, or its domain's tier above it. It
+holds a `Tier`, which no client can write: theirs are plain strings."""
 METADATA_KEYS = ("metadata", "litellm_metadata")
 
 
@@ -33,10 +36,6 @@ def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> C
         team_alias=text_or_none(attribute(user, "team_alias")),
         budget_left=share_left(user),
     )
-
-
-def router_settings(metadata: object) -> object:
-    return metadata.get("router") if isinstance(metadata, Mapping) else None
 
 
 def read_tenant(user: Any) -> Tenant:

@@ -8,8 +8,9 @@ from typing import Any, cast
 from custom_router.confidence.self_check import SELF_CHECK_PARAMETERS, p_true, self_check_messages
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import read_answer
-from custom_router.litellm_adapter.reading import METADATA_KEYS, TOKEN, token_in
+from custom_router.litellm_adapter.reading import HIGHEST, METADATA_KEYS, TOKEN, token_in
 from custom_router.request import CallType, RequestView
+from custom_router.tiers import Tier
 
 ACCOUNT = "tier_router_gate_call"
 """Metadata key that says for which request, and for what, the gate made a call of its own."""
@@ -42,6 +43,8 @@ def account(data: Mapping[str, Any], token: str, purpose: str) -> dict[str, Any]
     origin = cast(Any, "tier_router_gate")  # LiteLLM's own origins are a closed list; the spend log takes any name
     metadata = dict(forwarded_internal_call_metadata(parent, origin))
     metadata.pop(TOKEN, None)
+    if isinstance(parent.get(HIGHEST), Tier):
+        metadata[HIGHEST] = parent[HIGHEST]
     metadata[ACCOUNT] = {"token": token, "purpose": purpose}
     return metadata
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from custom_router.causes import Cause
@@ -19,6 +20,8 @@ CacheWish = Literal["bypass", "refresh", "no-store"]
 _LOG_TEXT: list[LogText] = ["off", "redacted", "full"]
 SETTINGS = ("max_tier", "min_tier", "cache", "gate", "domain", "experiment", "log_text")
 """What `metadata.router` may hold."""
+NOT_GIVEN: Mapping[str, object] = MappingProxyType({})
+"""Settings of a key or team whose metadata has no `router`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,16 @@ class Caller:
         return frozenset(name for name in (self.team, self.team_alias) if name)
 
 
+def router_settings(metadata: object) -> object:
+    """`metadata.router` of a key or team, as it stands there."""
+    return metadata.get("router", NOT_GIVEN) if isinstance(metadata, Mapping) else NOT_GIVEN
+
+
 def resolve_caller(
     policy: PolicyDocument,
     *,
-    team_settings: object = None,
-    key_settings: object = None,
+    team_settings: object = NOT_GIVEN,
+    key_settings: object = NOT_GIVEN,
     headers: Mapping[str, str] | None = None,
     team: str | None = None,
     team_alias: str | None = None,
@@ -59,9 +67,9 @@ def resolve_caller(
 ) -> Caller:
     """Merge the policy file, the team's and the key's settings, and the request's own headers.
 
-    Each step can only narrow. A malformed setting, or one whose name is misspelt, is read as the strictest value of its
-    kind, never as absent, so that a typing mistake can lift neither a cap nor a floor; it is reported in `problems` and
-    as a cause.
+    Each step can only narrow. A malformed setting (null is one), or one whose name is misspelt, is read as the
+    strictest value of its kind, never as absent, so that a typing mistake can lift neither a cap nor a floor; it is
+    reported in `problems` and as a cause.
 
     `budget_left` is the share, 0 to 1, that is left of the scarcest of the caller's budgets; None without any.
     """
@@ -75,8 +83,7 @@ def resolve_caller(
         team_alias=team_alias,
     )
     for owner, settings in (("team", team_settings), ("key", key_settings)):
-        if settings is not None:
-            caller = _narrow(caller, owner, settings, policy)
+        caller = _narrow(caller, owner, settings, policy)
     caller = _with_budget(caller, limits, budget_left)
     caller = replace(caller, min_tier=lower(caller.min_tier, caller.max_tier))
     return _with_headers(caller, headers or {}, limits, policy)
@@ -97,9 +104,9 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
             problems.append(f"{owner}: unknown setting {_brief(name)}; read as the narrowest limits")
 
     def member(name: str, known: Iterable[str], narrowest: str) -> str | None:
-        value = given.get(name)
-        if value is None:
+        if name not in given:
             return None
+        value = given[name]
         # YAML 1.1 and some admin tools turn a bare `off`/`on` into a boolean.
         value = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
         if isinstance(value, str) and value in set(known):
@@ -120,7 +127,8 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
     if (text := member("log_text", _LOG_TEXT, "off")) is not None:
         narrowed = _LOG_TEXT[min(_LOG_TEXT.index(caller.log_text), [str(x) for x in _LOG_TEXT].index(text))]
         caller = replace(caller, log_text=narrowed)
-    if (domain := given.get("domain")) is not None:
+    if "domain" in given:
+        domain = given["domain"]
         if isinstance(domain, str) and domain in policy.domains:
             bound = policy.domains[caller.domain].tier if caller.domain else None
             # A key may bind itself to a stricter domain than its team's, never out of it.
@@ -131,7 +139,8 @@ def _narrow(caller: Caller, owner: str, settings: object, policy: PolicyDocument
             caller = replace(caller, min_tier=Tier.FRONTIER)
             known = sorted(policy.domains)
             problems.append(f"{owner}: domain is {_brief(domain)}, not one of {known}; read as the highest tier")
-    if (experiment := given.get("experiment")) is not None:
+    if "experiment" in given:
+        experiment = given["experiment"]
         if isinstance(experiment, str) and len(experiment) <= 64:
             caller = replace(caller, experiment=experiment)
         else:

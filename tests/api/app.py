@@ -45,7 +45,7 @@ async def visitor(authorization: str = Header("")) -> Visitor:
         may_change=known.get("may_change", False),
         tenant=CacheTenant(f"hash-{key}", known.get("team")),
         key_alias=f"{key}-alias",
-        caller=lambda policy: resolve_caller(policy, key_settings=known.get("settings"), team=known.get("team")),
+        caller=lambda policy: resolve_caller(policy, key_settings=known.get("settings", {}), team=known.get("team")),
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import gate_policy, request_of
 from tests.e2e.keyed_stack import WRITTEN_S, KeyedProxy, keyed_proxy
+from tests.e2e.receiver import receiver
 
 REFUSED = "A refused one?"
 """Its simple answer is one that the gate replaces, by the highest tier that the caller may have."""
@@ -21,8 +24,10 @@ KINDS = ("chat", "completion", "responses", "messages")
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedProxy]:
     work = tmp_path_factory.mktemp("limits")
-    with keyed_proxy(work, gate_policy(work)) as proxy:
-        yield proxy
+    with receiver() as store:  # a vector store that finds nothing
+        places = {"OPENAI_BASE_URL": f"{store.url}/v1", "OPENAI_API_KEY": "not-a-key"}
+        with keyed_proxy(work, gate_policy(work), **places) as proxy:
+            yield proxy
 
 
 def _named(keyed: KeyedProxy, key: str, model: str, kind: str = "chat") -> int:
@@ -95,6 +100,44 @@ def test_routes_whose_models_cannot_be_seen_are_closed_to_a_capped_key(
     assert "tiers up to medium" in refused.text
 
 
+@pytest.mark.parametrize("path", ["/v1/responses?model=auto", "/v1/responses", "/v1/realtime?model=auto"])
+def test_a_socket_whose_frames_may_name_models_is_closed_to_a_capped_key(keyed: KeyedProxy, path: str) -> None:
+    keyed.reset()
+    headers = {"Authorization": f"Bearer {keyed.key({'max_tier': 'medium'})}"}
+    model = "openai/gpt-5.6-sol" if "?" in path else "auto"
+    with connect(f"{keyed.stack.url.replace('http', 'ws', 1)}{path}", additional_headers=headers, proxy=None) as socket:
+        if "responses" in path:  # the other is refused before any frame
+            socket.send(json.dumps({"type": "response.create", "model": model, "input": "A word?"}))
+        told = json.loads(socket.recv(timeout=60))
+    assert told["type"] == "error"
+    assert "tiers up to medium" in told["error"]["message"]
+    assert keyed.asked() == {}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["auto", "tier-frontier"])
+def test_a_route_without_hooks_keeps_to_the_cap_too(keyed: KeyedProxy, model: str, stream: bool) -> None:
+    def asked(key: str, model: str = model) -> httpx.Response:
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": "A word?"}],
+            "retrieval_config": {"vector_store_id": "vs_1", "custom_llm_provider": "openai"},
+            "metadata": IDENTITY,
+            "stream": stream,
+        }
+        return keyed.http.post("/v1/rag/query", json=body, headers={"Authorization": f"Bearer {key}"})
+
+    keyed.reset()
+    capped = keyed.key({"max_tier": "medium"}, models=[])
+    refused = asked(capped)
+    assert "tiers up to medium" in refused.text
+    assert refused.status_code == 403
+    assert keyed.asked() == {}
+    assert asked(capped, "tier-medium").status_code == 200
+    assert asked(keyed.key(models=[])).status_code == 200
+    assert "anthropic" in keyed.asked()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_alias_of_a_key_does_not_lead_around_the_router(keyed: KeyedProxy, kind: str) -> None:
     key = keyed.key({"max_tier": "simple"}, models=["auto", "tier-frontier"], aliases={"auto": "tier-frontier"})
@@ -116,6 +159,12 @@ FORGERIES: dict[str, dict[str, Any]] = {
     "settings": {"router_settings_override": {"fallbacks": [{"tier-simple": FRONTIER, "tier-medium": FRONTIER}]}},
     "extra body": {"extra_body": {"model": "gpt-5.6-sol"}},
     "deployment": {"deployment_id": "gpt-5.6-sol"},
+    "advisor": {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "tier-frontier"}]},
+    "advisor in extra body": {
+        "extra_body": {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}]}
+    },
+    "model id": {"model_id": "gpt-5.6-sol", "extra_body": {"model_id": "gpt-5.6-sol"}},
+    "models": {"models": ["gpt-5.6-sol"], "route": "fallback", "extra_body": {"models": ["gpt-5.6-sol"]}},
     "metadata": {"metadata": IDENTITY},
     "litellm_metadata": {"litellm_metadata": IDENTITY},
 }
@@ -134,8 +183,9 @@ def test_nothing_in_a_body_or_header_leads_above_the_cap(keyed: KeyedProxy, aske
             path, body = request_of(kind, "A word?")
             answer = keyed.http.post(path, json={"model": asked, **body, **forged}, headers=headers)
             assert (answer.status_code == 200) != out, (name, kind, answer.text)
-        models = {request["model"] for requests in keyed.seen().values() for request in requests}
-        assert models <= {"gemini-3.8-flash", "gpt-5.4-mini"}, out
+        seen = [request for requests in keyed.seen().values() for request in requests]
+        assert {request["model"] for request in seen} <= {"gemini-3.8-flash", "gpt-5.4-mini"}, out
+        assert not {"model_id", "models", "route"} & {name for request in seen for name in request["body_keys"]}, out
     keyed.reset()
 
 
@@ -217,9 +267,10 @@ def test_a_domain_over_a_cap_and_under_it(keyed: KeyedProxy) -> None:
     key = keyed.key({"max_tier": "simple"})
     domains = {"medical": {"rules": {"terms": ["insulin"]}}}
     with keyed.policy(domains=domains):
-        record = keyed.record(keyed.ask_as(key, "chat", "How is insulin stored?"))
-        assert (record["tier"], record["domain"]["tier"]) == ("frontier", "frontier")
-        assert "domain_over_cap" in record["causes"]
+        for kind, stream in product(KINDS, (False, True)):
+            record = keyed.record(keyed.ask_as(key, kind, "How is insulin stored?", stream=stream))
+            assert (record["tier"], record["domain"]["tier"]) == ("frontier", "frontier"), kind
+            assert "domain_over_cap" in record["causes"]
     with keyed.policy(domains=domains, callers={"domain_over_cap": False}):
         record = keyed.record(keyed.ask_as(key, "chat", "How is insulin stored?"))
         assert record["tier"] == "simple"

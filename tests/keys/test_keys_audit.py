@@ -70,7 +70,7 @@ def test_a_teams_own_alias() -> None:
     assert [(f.severity, f.owner) for f in found] == [("bypass", "team a")]
 
 
-@pytest.mark.parametrize("router", [{"max_teir": "simple"}, {"max_tier": "cheap"}, "simple", ["simple"]])
+@pytest.mark.parametrize("router", [{"max_teir": "simple"}, {"max_tier": "cheap"}, {"max_tier": None}, None, "simple"])
 def test_malformed_settings(router: Any) -> None:
     (of_key,) = audited({"metadata": {"router": router}}, {})
     assert (of_key.severity, of_key.owner) == ("malformed", "key k of team a")

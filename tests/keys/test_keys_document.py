@@ -42,6 +42,7 @@ def test_a_good_file_loads_and_off_is_a_word() -> None:
     [
         (("max_tier: medium", "max_teir: medium"), 2, "teams.support.router.max_teir"),
         (("max_tier: medium", "max_tier: cheap"), 2, "teams.support.router.max_tier"),
+        (("max_tier: medium", "max_tier: "), 2, "teams.support.router.max_tier"),
         (("30d", "month"), 2, "teams.support.budget_duration"),
         (("max_budget: 50", "max_budget: -1"), 2, "teams.support.max_budget"),
         (("team: support", "team: sales"), 4, "keys.bot.team"),

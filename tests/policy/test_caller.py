@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_router.causes import Cause
-from custom_router.policy import CacheScope, Caller, Policy, PolicyDocument, resolve_caller
+from custom_router.policy import CacheScope, Caller, Policy, PolicyDocument, resolve_caller, router_settings
 from custom_router.tiers import TIERS, Tier
 
 BASE = """\
@@ -92,7 +92,7 @@ def test_settings_only_narrow(limits: str, team: Any, key: Any) -> None:
         assert caller.causes.count(Cause.CALLER_POLICY_MALFORMED) <= 1
 
 
-@pytest.mark.parametrize("value", ["huge", "SIMPLE", "Simple ", "", 3, 1.5, True, False, [], {}, ["simple"]])
+@pytest.mark.parametrize("value", ["huge", "SIMPLE", "Simple ", "", None, 3, 1.5, True, False, [], {}, ["simple"]])
 @pytest.mark.parametrize("owner", ["team", "key"])
 def test_a_malformed_cap_is_the_lowest_cap(owner: str, value: object) -> None:
     settings: dict[str, Any] = {f"{owner}_settings": {"max_tier": value}}
@@ -102,11 +102,26 @@ def test_a_malformed_cap_is_the_lowest_cap(owner: str, value: object) -> None:
     assert caller.problems[0].startswith(f"{owner}: max_tier")
 
 
-@pytest.mark.parametrize("settings", ["simple", 7, [], True, ["max_tier"], b"x"])
+@pytest.mark.parametrize("settings", ["simple", 7, None, [], True, ["max_tier"], b"x"])
 def test_settings_that_are_no_mapping_give_the_narrowest_limits(settings: object) -> None:
     caller = resolve_caller(POLICY, key_settings=settings)
     assert (caller.max_tier, caller.cache, caller.log_text) == (Tier.SIMPLE, CacheScope.OFF, "off")
     assert Cause.CALLER_POLICY_MALFORMED in caller.causes
+
+
+def test_null_is_malformed_for_every_setting_and_absence_is_not() -> None:
+    names = ("max_tier", "min_tier", "cache", "gate", "domain", "experiment", "log_text")
+    for name in names:
+        caller = resolve_caller(POLICY, key_settings={name: None})
+        assert len(caller.problems) == 1, name
+        assert caller.problems[0].startswith(f"key: {name} is None")
+    nulls = resolve_caller(POLICY, key_settings=dict.fromkeys(names))
+    assert (nulls.max_tier, nulls.min_tier, nulls.cache) == (Tier.SIMPLE, Tier.SIMPLE, CacheScope.OFF)
+    assert (nulls.gate, nulls.log_text) == (True, "off")
+    assert resolve_caller(POLICY, key_settings={"domain": None}).min_tier is Tier.FRONTIER
+    null, absent = router_settings({"router": None}), [router_settings(odd) for odd in ({}, None, "router", {"r": 1})]
+    assert resolve_caller(POLICY, team_settings=null).max_tier is Tier.SIMPLE
+    assert [resolve_caller(POLICY, key_settings=given) for given in absent] == [resolve_caller(POLICY)] * 4
 
 
 def test_booleans_stand_for_off_and_on() -> None:
