@@ -88,7 +88,7 @@ MEANING: dict[Cause, str] = {
     Cause.INTENT_FLOOR: "the policy sets a floor for what the request asks for, its intent",
     Cause.VISION_REQUIRED: "an image is present and a cheaper tier has a deployment without vision",
     Cause.CONTEXT_WINDOW: "the prompt does not fit a cheaper tier's context window",
-    Cause.NO_CAPABLE_TIER: "no tier within the caller's cap can take this request; the highest allowed was used",
+    Cause.NO_CAPABLE_TIER: "no tier within the cap can take this request: an image is refused, all else sent on",
     Cause.CONVERSATION_FLOOR: "the conversation had already reached this tier",
     Cause.CONVERSATION_KEPT: "a tool loop or a short confirmation keeps the tier of the turn it continues",
     Cause.CALLER_FLOOR: "the key's or team's min_tier",

@@ -51,6 +51,7 @@ def check_texts(
         found += _model_list(config)
         found += keys.literals(config)
         found += keys.environment(config, outside.environment, required=outside.require_keys)
+        found += keys.master_key(config, outside.environment)
     if config is not None and policy is not None:
         root = yaml.compose(policy_text.decode("utf-8-sig"), Loader=yaml.SafeLoader)
         listed = list_deployments(config, outside.facts)

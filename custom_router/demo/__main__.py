@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +16,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from custom_router.bundle import CONFIG, POLICY, bundle_root
-from custom_router.demo.stack import Stack, StackError
+from custom_router.demo.stack import DEFAULT_KEY, Stack, StackError, local_key
 from custom_router.demo.summary import Summary, summarise, typical_ms
 from custom_router.demo.traffic import Answer, Application, demo_prompts
 from custom_router.tiers import TIERS
@@ -38,11 +39,12 @@ def demo(
 ) -> None:
     """Run the proxy against simulated providers, send about 60 real prompts through it and show the outcome."""
     console = Console()
-    shutil.rmtree(workdir / "var", ignore_errors=True)
-    stack = Stack(bundle_root() / CONFIG, bundle_root() / POLICY, workdir.resolve(), port)
+    stack = Stack(bundle_root() / CONFIG, bundle_root() / POLICY, workdir.resolve(), port, local_key())
+    # Records of earlier runs stay: the folder may be one in which somebody keeps more than a demo's.
+    earlier = frozenset(stack.records.glob("*.jsonl"))
     try:
         with stack:
-            summary = _run(console, stack)
+            summary = _run(console, stack, earlier)
             if not leave:
                 _stay(console, stack)
     except StackError as error:
@@ -53,18 +55,19 @@ def demo(
     raise typer.Exit(1 if summary.failed else 0)
 
 
-def _run(console: Console, stack: Stack) -> Summary:
+def _run(console: Console, stack: Stack, earlier: frozenset[Path]) -> Summary:
     console.print(
         f"proxy [bold]{stack.url}[/bold], simulated providers {stack.simulator_url}, model [bold]auto[/bold]\n"
     )
-    answers = asyncio.run(_send(console, stack))
-    records = _read_records(stack, sum(answer.prompt.requests for answer in answers))
+    answers = asyncio.run(_send(console, stack, earlier))
+    records = _all_records(stack, earlier, sum(answer.prompt.requests for answer in answers))
+    console.print(_table(answers, records))
     summary = summarise(answers, records)
     _show_summary(console, stack, summary, answers)
     return summary
 
 
-async def _send(console: Console, stack: Stack) -> list[Answer]:
+async def _send(console: Console, stack: Stack, earlier: frozenset[Path]) -> list[Answer]:
     prompts = demo_prompts()
     application = Application(stack.url, stack.master_key)
     answers: list[Answer] = []
@@ -79,41 +82,56 @@ async def _send(console: Console, stack: Stack) -> list[Answer]:
                     progress.update(task, description=f"requests ({KILLED} is down)")
                 answers.append(await application.ask(prompt))
                 progress.advance(task)
-                live.update(Group(_table(answers[-_SHOWN:]), progress))
+                live.update(Group(_table(answers[-_SHOWN:], _records(stack, earlier)), progress))
     finally:
         await application.close()
-    console.print(_table(answers))
     return answers
 
 
-def _table(answers: list[Answer]) -> Table:
+def _table(answers: list[Answer], records: list[dict[str, Any]]) -> Table:
+    """A row for each answer; what it cost is known once its record is on disk, a moment later."""
+    costs = {record["request_id"]: record["cost"] for record in records}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("prompt", max_width=52, no_wrap=True)
-    for name in ("sent as", "tier", "why"):
-        table.add_column(name)
-    for name in ("complexity", "router ms", "total ms"):
-        table.add_column(name, justify="right")
+    # Where the terminal is narrow, prompts are cut first, then causes.
+    table.add_column("prompt", max_width=52)
+    table.add_column("sent as", no_wrap=True)
+    table.add_column("tier", no_wrap=True)
+    table.add_column("why", max_width=24)
+    for name in ("complexity", "router ms", "ms", "cost", "saved"):
+        table.add_column(name, justify="right", no_wrap=True)
     for answer in answers:
         tier = answer.router("tier")
         shown = f"[{_COLOUR[tier]}]{tier}[/]" if tier in _COLOUR else "[red]failed[/]"
+        cost = costs.get(answer.router("request-id"), {})
         why = "cache" if answer.router("cache") == "hit" else answer.router("cause")
         table.add_row(
-            answer.prompt.prompt.replace("[", r"\["), answer.prompt.form, shown,
-            answer.error or why, answer.router("complexity"), answer.router("overhead-ms"),
-            f"{answer.elapsed_ms:.0f}",
+            _cut(answer.prompt.prompt), answer.prompt.form, shown,
+            _cut(answer.error or why), answer.router("complexity"), answer.router("overhead-ms"),
+            f"{answer.elapsed_ms:.0f}", _dollars(cost, "total"), _dollars(cost, "saved"),
         )  # fmt: skip
     return table
 
 
-def _read_records(stack: Stack, expected: int) -> list[dict[str, Any]]:
-    """Records on disk, once all have arrived: they are written a moment after the answer."""
+def _cut(text: str) -> Text:
+    return Text(text, overflow="ellipsis", no_wrap=True)
+
+
+def _dollars(cost: Mapping[str, float | None], name: str) -> str:
+    amount = cost.get(name)
+    return "" if amount is None else f"{'-' if amount < 0 else ''}${abs(amount):.5f}"
+
+
+def _records(stack: Stack, earlier: frozenset[Path]) -> list[dict[str, Any]]:
+    """This run's records on disk, without a line that is still being written."""
+    segments = sorted(set(stack.records.glob("*.jsonl")) - earlier)
+    return [json.loads(line) for segment in segments for line in segment.read_bytes().split(b"\n")[:-1]]
+
+
+def _all_records(stack: Stack, earlier: frozenset[Path], expected: int) -> list[dict[str, Any]]:
+    """This run's records, once all have arrived: they are written a moment after the answer."""
     records: list[dict[str, Any]] = []
     for _ in range(50):
-        records = [
-            json.loads(line)
-            for file in sorted(stack.records.glob("*.jsonl"))
-            for line in file.read_bytes().splitlines()
-        ]
+        records = _records(stack, earlier)
         if sum(record["outcome"]["status"] != "unknown" for record in records) >= expected:
             break
         threading.Event().wait(0.1)
@@ -151,9 +169,11 @@ def _show_summary(console: Console, stack: Stack, summary: Summary, answers: lis
 
 
 def _stay(console: Console, stack: Stack) -> None:
-    console.print(f"The proxy stays up. Look at {stack.url}/router/ with the key {stack.master_key}, or try:\n")
+    # A key of the reader's own does not belong on the screen.
+    key = stack.master_key if stack.master_key == DEFAULT_KEY else "$LITELLM_MASTER_KEY"
+    console.print(f"The proxy stays up. Look at {stack.url}/router/ with the key {key}, or try:\n")
     console.print(
-        f"  curl -i {stack.url}/v1/chat/completions -H 'Authorization: Bearer {stack.master_key}' \\\n"
+        f'  curl -i {stack.url}/v1/chat/completions -H "Authorization: Bearer {key}" \\\n'
         "    -H 'Content-Type: application/json' \\\n"
         '    -d \'{"model": "auto", "messages": [{"role": "user", "content": "Is a mortgage tax deductible?"}]}\'\n',
         markup=False, highlight=False, soft_wrap=True,

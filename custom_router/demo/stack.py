@@ -17,10 +17,12 @@ from typing import IO, Self
 import httpx
 import yaml
 
+from custom_router.bundle import CONFIG
 from custom_router.demo.simulated import simulate_providers, simulated_models, write_yaml
 from custom_router.policy import Policy
 
 START_SECONDS = 240.0
+DEFAULT_KEY = "sk-local"
 
 
 class StackError(RuntimeError):
@@ -35,6 +37,26 @@ def free_port() -> int:
         return port
 
 
+def refuse_taken(port: int) -> None:
+    """Raise `StackError` where another program listens on a port: LiteLLM would quietly take another one than 4000, and
+    whoever goes on asking here would be answered by that program."""
+    with socket.socket() as probe:
+        # As servers bind: a port on which only old connections linger is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            told = (
+                f"port {port} cannot be used ({error.strerror}): choose another with --port, or --port 0 for a free one"
+            )
+            raise StackError(told) from error
+
+
+def local_key() -> str:
+    """The master key of a proxy in front of simulated providers: `$LITELLM_MASTER_KEY`, or `sk-local`."""
+    return os.environ.get("LITELLM_MASTER_KEY") or DEFAULT_KEY
+
+
 @dataclass
 class Stack:
     """The proxy in front of simulated providers. Use as a context manager; leaving it stops both.
@@ -47,7 +69,7 @@ class Stack:
     policy: Path
     workdir: Path
     port: int = 0
-    master_key: str = "sk-local"
+    master_key: str = DEFAULT_KEY
     latency_scale: float = 1.0
     replay: Path | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
@@ -71,6 +93,9 @@ class Stack:
         return (self.workdir / self._records).resolve()
 
     def __enter__(self) -> Self:
+        refuse_taken(self.port)
+        if (self.workdir / CONFIG).exists() and not (self.workdir / "proxy.log").exists():
+            raise StackError(f"{self.workdir} holds a {CONFIG} of somebody's: choose another folder with --workdir")
         self.workdir.mkdir(parents=True, exist_ok=True)
         try:
             self._start_simulator()
@@ -107,11 +132,11 @@ class Stack:
         self.simulator_url = line.removeprefix("simulator ready ")
         changed = simulate_providers(given, self.simulator_url, model_facts)
         changed.setdefault("general_settings", {})["master_key"] = "os.environ/LITELLM_MASTER_KEY"
-        write_yaml(self.workdir / "litellm_config.yaml", changed)
+        write_yaml(self.workdir / CONFIG, changed)
 
     def _start_proxy(self) -> None:
         litellm = Path(sys.executable).parent / "litellm"
-        command = [str(litellm), "--config", str(self.workdir / "litellm_config.yaml")]
+        command = [str(litellm), "--config", str(self.workdir / CONFIG)]
         command += ["--host", "127.0.0.1", "--port", str(self.port), *self.arguments]
         environment = {
             "LITELLM_MASTER_KEY": self.master_key,

@@ -15,6 +15,7 @@ from custom_router.litellm_adapter.budgets import remaining_budget
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
+from custom_router.litellm_adapter.images import blind_tiers, refused
 from custom_router.litellm_adapter.last_check import hold_deployment
 from custom_router.litellm_adapter.named_tiers import FALLBACKS, entry_asked, hold_to_cap, take_out
 from custom_router.litellm_adapter.pricing import billed_in_vain, paid, tokens_of, usage_of
@@ -77,7 +78,8 @@ class LiteLLMAdapter:
     ) -> MutableMapping[str, Any] | None:
         """Route a request that asks for an entry model: `data["model"]` becomes a tier's group. None: not ours.
 
-        One that is not routed still keeps to its caller's cap, or is refused."""
+        One that is not routed still keeps to its caller's cap, or is refused. Raises `ImageRefused` where the tier that
+        must answer does not take the request's image."""
         began = time.perf_counter()
         policy = self.runtime.engine.policy.document
         kind = _CALL_TYPES.get(call_type)
@@ -110,6 +112,10 @@ class LiteLLMAdapter:
         )
         above = {t for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank}
         pending.unaffordable = unaffordable(view, facts.prices, remaining_budget(user)) & above
+        pending.blind = blind_tiers(view, decision.mode, facts.capabilities)
+        if (error := refused(decision, caller, pending.blind, policy.tiers)) is not None:
+            self._mark(data, token, pending.record)  # LiteLLM reports it as any failure, which completes the record
+            raise error
         if pending.ticket is not None and not view.stream:
             _log_after_gate(data)
         data["model"] = pending.record.model_group
@@ -118,9 +124,9 @@ class LiteLLMAdapter:
             data["_litellm_strip_stream_usage"] = True
         if pending.hit is not None:
             # Should the stored answer not be given after all, the best tier answers: no gate would judge a cheap one.
-            best = max({decision.served} | above - pending.unaffordable, key=lambda tier: tier.rank)
+            best = max({decision.served} | above - pending.barred, key=lambda tier: tier.rank)
             data["fallbacks"] = [{pending.hit.group: [policy.tiers[best].model]}]
-        elif (allowed := allowed_fallbacks(policy, caller, decision, pending.unaffordable)) is not None:
+        elif (allowed := allowed_fallbacks(policy, caller, decision, pending.barred)) is not None:
             data.update(dict.fromkeys(FALLBACKS, allowed))
         metadata = self._mark(data, token, pending.record)
         metadata[HIGHEST] = higher(caller.max_tier, decision.served)

@@ -17,6 +17,7 @@ from custom_router.console.routes import build_console_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.logs import set_up_logs
+from custom_router.litellm_adapter.missing import warn_of_missing_variables
 from custom_router.litellm_adapter.reading import attribute, read_caller, team_of, text_or_none
 from custom_router.litellm_adapter.text_streams import send_at_once
 from custom_router.runtime import Runtime
@@ -39,6 +40,7 @@ def connect(hook_file: str) -> LiteLLMAdapter:
     with _connecting:
         if path not in _connected:
             set_up_logs()
+            warn_of_missing_variables()
             deployments = DeploymentTable()
             adapter = LiteLLMAdapter(Runtime.serve(path, deployments.refuse_unknown_groups), deployments)
             _connected[path] = adapter

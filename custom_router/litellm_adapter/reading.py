@@ -49,16 +49,16 @@ def read_tenant(user: Any) -> Tenant:
 
 
 def allowed_fallbacks(
-    policy: PolicyDocument, caller: Caller, decision: Decision, unaffordable: Collection[Tier] = ()
+    policy: PolicyDocument, caller: Caller, decision: Decision, barred: Collection[Tier] = ()
 ) -> list[dict[str, list[str]]] | None:
-    """Upward fallbacks under the caller's cap and within its budget; None where the configured ones may stand.
+    """Upward fallbacks under the caller's cap that lead to no barred tier; None where the configured ones may stand.
 
     A domain that won over the cap did so for its own tier, not for those above it.
     """
-    if caller.max_tier is Tier.FRONTIER and not unaffordable:
-        return None
     higher = [t for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank]
-    above = [policy.tiers[t].model for t in higher if t not in unaffordable]
+    if caller.max_tier is Tier.FRONTIER and not any(t in barred for t in higher):
+        return None
+    above = [policy.tiers[t].model for t in higher if t not in barred]
     return [{policy.tiers[decision.served].model: above}] if above else []
 
 

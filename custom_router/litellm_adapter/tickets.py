@@ -123,9 +123,9 @@ class TicketDesk:
         return ticket.policy.document.tiers[tier].model
 
     def groups(self, pending: Pending, ticket: GateTicket, tier: Tier) -> list[str]:
-        """The group of a tier, and of those above it that the caller may have and has the budget for."""
+        """The group of a tier, and of those above it that the caller may have and the request may go to."""
         above = [t for t in TIERS if tier.rank < t.rank <= ticket.caller.max_tier.rank]
-        return [self.group(ticket, t) for t in (tier, *(t for t in above if t not in pending.unaffordable))]
+        return [self.group(ticket, t) for t in (tier, *(t for t in above if t not in pending.barred))]
 
     def around(self, ticket: GateTicket, user: Any) -> Surroundings:
         facts = self.deployments.tier_facts(ticket.policy.document.tiers)

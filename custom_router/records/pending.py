@@ -39,7 +39,14 @@ class Pending:
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     """Set when the record is complete."""
     unaffordable: frozenset[Tier] = frozenset()
-    """Tiers that the caller may have, but has not the budget for: no fallback leads there."""
+    """Tiers that the caller may have, but has not the budget for."""
+    blind: frozenset[Tier] = frozenset()
+    """Tiers that do not take the request's image."""
+
+    @property
+    def barred(self) -> frozenset[Tier]:
+        """Tiers to which no fallback leads."""
+        return self.unaffordable | self.blind
 
 
 class PendingRecords:

@@ -224,6 +224,29 @@ def test_an_unset_variable_is_reported_once(bundle: Bundle) -> None:
     assert bundle.only().severity == "error"
 
 
+def test_a_master_key_that_is_not_set_here_is_a_warning_and_one_that_is_nowhere_an_error(bundle: Bundle) -> None:
+    known = {name: "set" for name in bundle.outside.environment if name != "MASTER"}
+    bundle.know(environment=known)
+    finding = bundle.only()
+    assert (finding.severity, finding.path) == ("warning", "general_settings.master_key")
+    assert "MASTER is not set: without one LiteLLM asks nobody for a key" in finding.message
+    bundle.config["general_settings"] = {}
+    finding = bundle.only()
+    assert (finding.severity, finding.path) == ("error", "general_settings.master_key")
+    assert "no master key" in finding.message
+    assert "os.environ/LITELLM_MASTER_KEY" in finding.mend
+    del bundle.config["general_settings"]
+    assert bundle.only().message == finding.message
+
+
+@pytest.mark.parametrize("how", ["variable", "custom_auth"])
+def test_a_proxy_that_asks_for_keys_otherwise_needs_none_in_the_file(bundle: Bundle, how: str) -> None:
+    bundle.config["general_settings"] = {"custom_auth": "own.auth"} if how == "custom_auth" else {}
+    if how == "variable":
+        bundle.know(environment={**bundle.outside.environment, "LITELLM_MASTER_KEY": "set"})
+    assert bundle.findings() == []
+
+
 @pytest.mark.parametrize("section", ["router_settings", "litellm_settings"])
 def test_retries_come_after_failing_over(bundle: Bundle, section: str) -> None:
     del bundle.config["router_settings"]["num_retries"]

@@ -182,6 +182,24 @@ def request_of(kind: str, prompt: str) -> tuple[str, dict[str, Any]]:
     }[kind]
 
 
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+PIXEL = f"data:image/png;base64,{PNG}"
+
+
+def request_with_image(kind: str) -> tuple[str, dict[str, Any]]:
+    """Path and body of a question about an image, in an API that takes images."""
+    text = "What is this?"
+    source = {"type": "base64", "media_type": "image/png", "data": PNG}
+    parts: dict[str, list[dict[str, Any]]] = {
+        "chat": [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": PIXEL}}],
+        "responses": [{"type": "input_text", "text": text}, {"type": "input_image", "image_url": PIXEL}],
+        "messages": [{"type": "text", "text": text}, {"type": "image", "source": source}],
+    }
+    path, body = request_of(kind, text)
+    asked = [{"role": "user", "content": parts[kind]}]
+    return path, body | {"input" if kind == "responses" else "messages": asked}
+
+
 def events(text: str) -> list[dict[str, Any]]:
     """The JSON events of an event stream, without its `[DONE]`."""
     lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]

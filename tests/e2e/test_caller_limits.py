@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.e2e.conftest import wait_until
-from tests.e2e.gate_stack import gate_policy, request_of
+from tests.e2e.gate_stack import gate_policy, request_of, request_with_image
 from tests.e2e.keyed_stack import WRITTEN_S, KeyedProxy, keyed_proxy
 from tests.e2e.receiver import receiver
 
@@ -197,6 +197,19 @@ def test_a_client_without_a_cap_does_not_choose_its_fallbacks_either(keyed: Keye
         answer = keyed.ask_as(key, kind, "A word?", **forged)
         assert answer.headers["x-router-tier"] == "medium", (forged, kind, answer.text)
     keyed.reset()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_whose_tiers_take_no_images_is_refused_one(keyed: KeyedProxy, stream: bool) -> None:
+    keyed.reset()
+    for cap, status in (("simple", 400), ("medium", 200)):
+        headers = {"Authorization": f"Bearer {keyed.key({'max_tier': cap})}"}
+        for kind in ("chat", "responses", "messages"):
+            path, body = request_with_image(kind)
+            answer = keyed.http.post(path, json={"model": "auto", "stream": stream, **body}, headers=headers)
+            assert answer.status_code == status, answer.text
+            assert ("raise max_tier to medium" in answer.text) == (status == 400)
+    assert keyed.asked().keys() <= {"gemini", "openai"}
 
 
 def test_a_floor_that_cannot_be_read_is_the_highest_that_the_cap_allows(keyed: KeyedProxy) -> None:

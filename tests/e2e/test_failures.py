@@ -77,6 +77,32 @@ class OwnStack(BareStack):
         super()._start_proxy()
 
 
+class KeylessStack(BareStack):
+    """Its configuration takes a provider's key from a variable that is not set, and another that is."""
+
+    def _start_proxy(self) -> None:
+        path = self.workdir / "litellm_config.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for entry, variable in zip(config["model_list"], ("ABSENT_PROVIDER_KEY", "PRESENT_PROVIDER_KEY"), strict=False):
+            entry["litellm_params"]["api_key"] = f"os.environ/{variable}"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        super()._start_proxy()
+
+
+def test_a_start_without_keys_says_which_are_missing(tmp_path: Path) -> None:
+    """However the proxy is started: `litellm --config` is what does it here."""
+    present = {"PRESENT_PROVIDER_KEY": "hunter2-hunter2"}
+    with KeylessStack(
+        quick_config(tmp_path), shipped_policy(tmp_path), tmp_path / "work", latency_scale=0.0, extra_env=present
+    ) as stack:
+        log = (stack.workdir / "proxy.log").read_text(encoding="utf-8")
+    told = [line for line in log.splitlines() if "not set" in line and "tier-router" in line]
+    assert len(told) == 1, log
+    assert ": ABSENT_PROVIDER_KEY." in told[0]
+    assert "scripts/demo" in told[0]
+    assert "hunter2" not in log
+
+
 @pytest.fixture
 def own(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Proxy]:
     """A proxy of its own for a test that breaks it; `policy` and `env` come by marker-free indirect parameter."""

@@ -8,15 +8,11 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import ROOT
-from tests.e2e.gate_stack import ANSWERS, TOP, GateProxy, events, text_of
+from tests.e2e.gate_stack import ANSWERS, PIXEL, TOP, GateProxy, events, text_of
 
 UNSURE = "An unsure one?"
 CHEAP = ANSWERS[UNSURE][0][1]
 FRONTIER_PROVIDERS = ("anthropic", "openai")
-PIXEL = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
-    "AAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
-)
 
 
 @pytest.mark.parametrize("stream", [False, True])
