@@ -90,6 +90,9 @@ class Caching:
         deadline_s = self._engine.policy.document.latency_budget_ms.encoder / 1000
         return await self._engine.encoder.encode(text, deadline_s)
 
+    async def _encode_at_leisure(self, text: str) -> Vector:
+        return await self._engine.encoder.encode(text, None)
+
     def in_force(self) -> SemanticCache:
         """The cache of the policy in force: the one there is, unless its store must be another."""
         policy = self._engine.policy.document.cache
@@ -141,7 +144,7 @@ class Caching:
             return Looked(Lookup(Status.BYPASS, guard=request.refused))
         if caller.header_cache == "refresh":
             return Looked(Lookup(Status.BYPASS, guard=Ineligible.ASKED_REFRESH), question, request=request)
-        found = await (cache.peek(request) if rehearsal else cache.lookup(request))
+        found = await (cache.peek(request, self._encode_at_leisure) if rehearsal else cache.lookup(request))
         if found.entry is not None:
             refusal = unfit(found.entry.answer.tier, caller, decision)
             if refusal is None:

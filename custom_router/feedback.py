@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +14,7 @@ from custom_router.cache.base import Selector
 from custom_router.cache_control import CacheControl
 from custom_router.feedback_body import Feedback
 from custom_router.observed import observe_feedback
+from custom_router.per_minute import PerMinute
 from custom_router.records.find import find_newest
 from custom_router.records.finished import RECENT
 from custom_router.records.sinks import JsonLinesSink
@@ -28,11 +28,10 @@ _READ_BYTES = 64 * 2**20
 
 PER_MINUTE = 120
 """Feedback of one key that each worker takes: looking for a request reads the disk, and a line is kept of every one."""
-_KEYS = 10_000
 
 
 class NotYours(LookupError):
-    """There is no such request, or it is another key's; the caller is not told which."""
+    """There is no such request among the newest, or it is another key's; the caller is not told which."""
 
 
 class TooMuch(RuntimeError):
@@ -66,7 +65,7 @@ class FeedbackDesk:
         self._control = CacheControl(runtime)
         self._sink: JsonLinesSink | None = None
         self._reading = asyncio.Lock()
-        self._minutes: LRUCache[tuple[str, int], int] = LRUCache(_KEYS)
+        self._rate = PerMinute(PER_MINUTE)
         self._counted: LRUCache[str, None] = LRUCache(RECENT)
 
     async def take(self, given: Feedback, key_hash: str | None) -> FeedbackLine:
@@ -75,8 +74,8 @@ class FeedbackDesk:
         A negative score for an answer from the cache drops that entry and the caller's tenant's entries near to it.
         Raises `NotYours`; `TooMuch`; `StoreFailed` where an entry could not be dropped.
         """
-        if key_hash is not None:
-            self._admit(key_hash)
+        if key_hash is not None and not self._rate.admit(key_hash):
+            raise TooMuch(f"a key may give feedback {PER_MINUTE} times a minute")
         request_id, score = given.request_id, given.value
         record = await self._record(request_id)
         if record is None or (key_hash is not None and record["tenant"]["key_hash"] != key_hash):
@@ -93,13 +92,6 @@ class FeedbackDesk:
             observe_feedback(record, score)
         return line
 
-    def _admit(self, key_hash: str) -> None:
-        minute = (key_hash, int(time.monotonic() // 60))
-        taken = self._minutes.get(minute, 0)
-        if taken >= PER_MINUTE:
-            raise TooMuch(f"a key may give feedback {PER_MINUTE} times a minute")
-        self._minutes[minute] = taken + 1
-
     async def _record(self, request_id: str) -> dict[str, Any] | None:
         if (known := self._runtime.finished.recent.get(request_id)) is not None:
             return known.as_dict()
@@ -113,7 +105,8 @@ class FeedbackDesk:
 
         async with self._reading:  # one at a time: reading is the disk's, and asking for what is not there is free
             try:
-                return await asyncio.to_thread(find_newest, sink.directory, request_id, _READ_BYTES, named)
+                found = await asyncio.to_thread(find_newest, sink.directory, request_id, _READ_BYTES, named)
+                return found.record
             except OSError:
                 return None
 

@@ -122,7 +122,7 @@ async def test_a_key_cannot_flood_and_others_do_not_suffer_for_it(
 ) -> None:
     desk, mine, other = FeedbackDesk(runtime), await answered(runtime), await answered(runtime, "other")
     now = 1_000.0
-    monkeypatch.setattr("custom_router.feedback.time.monotonic", lambda: now)
+    monkeypatch.setattr("custom_router.per_minute.time.monotonic", lambda: now)
     for number in range(PER_MINUTE):
         asked = mine if number % 2 else f"guess {number}"
         try:

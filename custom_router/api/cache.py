@@ -118,7 +118,7 @@ def build_cache_routes(runtime: Runtime, guards: Guards) -> APIRouter:
             async with _told():
                 line = await desk.take(given, None if visitor.may_change else visitor.tenant.key)
         except NotYours:
-            raise HTTPException(404, "no such request of this key") from None
+            raise HTTPException(404, "no such request of this key among the newest") from None
         except TooMuch as error:
             raise HTTPException(429, str(error), {"retry-after": "60"}) from None
         return {"request_id": line.request_id, "score": line.score, "tags": line.tags, "dropped": line.dropped}

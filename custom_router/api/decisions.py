@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.types import Receive, Scope, Send
 
 from custom_router.api.answers import PRIVATE, api_routes, told
-from custom_router.api.turns import Turns
+from custom_router.api.turns import Turns, admit
 from custom_router.api.visitor import Guards, Visitor
-from custom_router.receipts.archive import Archive
+from custom_router.per_minute import PerMinute
+from custom_router.receipts.archive import SEARCHED_MB, Archive
 from custom_router.receipts.explanation import explain_record
 from custom_router.receipts.filters import Filter
 from custom_router.runtime import Runtime
@@ -28,12 +29,19 @@ STREAM = "/router/api/decisions/stream"
 RECEIPT = "/router/api/decisions/{request_id}"
 
 LIMIT = 200
-WAITING, DEADLINE_S = 16, 20.0
-"""Readers of the disk that wait for their turn: one reads at a time, for half a second at most."""
+WAITING, SHARE, DEADLINE_S = 16, 4, 20.0
+"""Readers of the disk that wait for their turn, and those of one team among them: one reads at a time, a page for half
+a second at most, a receipt 256 MiB at most."""
+LISTS_A_MINUTE, RECEIPTS_A_MINUTE = 120, 60
+"""What each worker gives one key."""
 STREAMS = 16
 """Streams of ordinary keys in one process, and as many of administrators: neither can keep the other out."""
 STREAMS_A_GROUP = 4
 """Of them, those of one team, or of one key without a team."""
+NOT_SOUGHT = (
+    f"no such request in the {SEARCHED_MB} MiB of records that were looked through, and there are more: give the "
+    "record's time, or ask `tier-router explain` where the records are"
+)
 LIFETIME_S = 900.0
 """A stream ends after this; who reads on asks again, with a key that may have expired meanwhile."""
 GRACE_S = 30.0
@@ -58,7 +66,8 @@ def build_decision_routes(runtime: Runtime, guards: Guards, archive: Archive) ->
     """Any key may ask; each sees its own team's records only, its own where it has no team, an admin all."""
     routes = api_routes()
     seats, key = Seats(), Depends(guards.anyone)
-    turns = Turns("records", at_once=1, waiting=WAITING, deadline_s=DEADLINE_S)
+    lists, receipts = PerMinute(LISTS_A_MINUTE), PerMinute(RECEIPTS_A_MINUTE)
+    turns = Turns("records", at_once=1, waiting=WAITING, share=SHARE, deadline_s=DEADLINE_S)
 
     @routes.get(WHOAMI)
     async def whoami(visitor: Visitor = key) -> dict[str, Any]:
@@ -73,6 +82,7 @@ def build_decision_routes(runtime: Runtime, guards: Guards, archive: Archive) ->
     @routes.get(DECISIONS)
     async def decisions(asked: Annotated[Asked, Query()], visitor: Visitor = key) -> Response:
         """Records of all workers, newest first. `complete` is false where the search stopped for the time it took."""
+        admit(visitor, lists, "lists")
         try:
             async with turns.one(visitor):
                 page = await archive.page(
@@ -97,16 +107,20 @@ def build_decision_routes(runtime: Runtime, guards: Guards, archive: Archive) ->
         return _EventStream(_events(archive, visitor, asked), seat)
 
     @routes.get(RECEIPT)
-    async def receipt(request_id: str, visitor: Visitor = key) -> Response:
-        """One record and what it means. What is not there and what is somebody else's look the same."""
+    async def receipt(request_id: str, time: AwareDatetime | None = None, visitor: Visitor = key) -> Response:
+        """One record and what it means. What is not there and what is somebody else's look the same. `complete` is
+        false where not everything was looked through; the record's own `time` tells where to begin."""
+        admit(visitor, receipts, "receipts")
         try:
             async with turns.one(visitor):
-                record = await archive.find(request_id, visitor.sees)
+                found = await archive.find(request_id, visitor.sees, time)
         except OSError as error:
             raise HTTPException(503, f"the records cannot be read: {error.strerror or error}") from error
-        if record is None:
-            raise HTTPException(404, "no such request")
-        return told({"record": record, "explanation": explain_record(record, runtime.engine.policy).as_dict()})
+        if found.record is None:
+            detail = "no such request" if found.complete else NOT_SOUGHT
+            return told({"detail": detail, "complete": found.complete}, 404)
+        explanation = explain_record(found.record, runtime.engine.policy)
+        return told({"record": found.record, "explanation": explanation.as_dict()})
 
     return routes
 

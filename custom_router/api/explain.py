@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from custom_router.api.answers import api_routes, told
-from custom_router.api.turns import Turns
+from custom_router.api.turns import Turns, admit
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
+from custom_router.per_minute import PerMinute
 from custom_router.policy import NOT_GIVEN, resolve_caller
 from custom_router.receipts.preview import Deployed, Previews, Unsent
 from custom_router.request import CallType, RequestView
@@ -21,8 +22,10 @@ from custom_router.runtime import Runtime
 EXPLAIN = "/router/explain"
 LONGEST = 400_000
 """Characters of a prompt; the router itself looks at 200,000."""
-AT_ONCE, WAITING, DEADLINE_S = 2, 8, 20.0
-"""Each may cost the encoder's one thread tens of milliseconds, which live requests need."""
+AT_ONCE, WAITING, SHARE, DEADLINE_S = 2, 8, 3, 20.0
+"""Each may cost the encoder's one thread tens of milliseconds, which live requests need. `SHARE` is one team's."""
+A_MINUTE = 30
+"""What each worker gives one key."""
 
 
 class As(BaseModel):
@@ -73,13 +76,15 @@ def build_explain_route(runtime: Runtime, guards: Guards, deployed: Deployed) ->
     """Any key may ask, under its own limits; only an administrator for somebody else."""
     routes = api_routes()
     previews, key = Previews(runtime, deployed), Depends(guards.anyone)
-    turns = Turns("explanations", at_once=AT_ONCE, waiting=WAITING, deadline_s=DEADLINE_S)
+    rate = PerMinute(A_MINUTE)
+    turns = Turns("explanations", at_once=AT_ONCE, waiting=WAITING, share=SHARE, deadline_s=DEADLINE_S)
 
     @routes.post(EXPLAIN)
     async def explain(asked: Explain, visitor: Visitor = key) -> Response:
         """Which tier would answer, why, what would change it, what each would cost."""
         if asked.as_ is not None and not visitor.admin:
             raise HTTPException(403, "only an administrator may ask for somebody else")
+        admit(visitor, rate, "explanations")
         body = asked.body()
         policy = runtime.engine.policy.document
         caller, tenant = visitor.caller(policy), visitor.tenant

@@ -59,13 +59,14 @@ class SemanticCache:
         # Once only: where the answer could not be stored, those who waited would go upstream one after another.
         return replace(await self._look(request, found.vector), waited=True)
 
-    async def peek(self, request: CacheRequest) -> Lookup:
-        """What a lookup would find now. Who peeks is not under way for the question."""
+    async def peek(self, request: CacheRequest, encode: Encode) -> Lookup:
+        """What a lookup would find now, read by an encoder that may take its time. Who peeks is not under way for the
+        question."""
         if request.refused is not None:
             return Lookup(Status.BYPASS, guard=request.refused.value)
-        return await self._look(request, None)
+        return await self._look(request, None, encode)
 
-    async def _look(self, request: CacheRequest, vector: Vector | None) -> Lookup:
+    async def _look(self, request: CacheRequest, vector: Vector | None, encode: Encode | None = None) -> Lookup:
         try:
             entry = await self.store_.get(request.partition, request.entry_id)
             if entry is not None:
@@ -73,7 +74,7 @@ class SemanticCache:
             if not request.semantic or not self.store_.holds(request.partition):
                 return Lookup(Status.MISS, vector=vector)
             if vector is None:
-                vector = await self._encode(request.text.strip())
+                vector = await (encode or self._encode)(request.text.strip())
             return await self._search(request, vector)
         except StoreFailed as failure:
             return Lookup(Status.MISS, vector=vector, causes=(failure.cause,))

@@ -28,6 +28,7 @@ def export(
       tier-router export --parquet november.parquet --month 2026-11
     """
     from custom_router.reports.export import export_parquet
+    from custom_router.reports.missing import gaps_note
 
     period = chosen_period(since, month)
     if not parquet.absolute().parent.is_dir():
@@ -36,6 +37,8 @@ def export(
     with readable(where):
         read = export_parquet(where, period, parquet, with_text=with_text)
     say(f"{read.records:,} records of {read.segments:,} files in {parquet}")
+    for note in gaps_note(read):
+        say(f"{paint('note:', 'note')} {note}", err=True)
     for count, told in (
         (read.unreadable, "lines of the records are unreadable and left out"),
         (read.torn, "files end in a torn line, which is left out"),

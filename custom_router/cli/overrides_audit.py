@@ -64,6 +64,7 @@ def _as_dict(found: OverridesAudit, seen: Read, period: Period) -> dict[str, obj
         "from": period.start.isoformat(),
         "to": period.end.isoformat(),
         "oldest_record": seen.first.isoformat() if seen.first else None,
+        "gaps": seen.gaps,
         "matched": found.matched,
         "failed": found.failed,
         "unreadable_lines": seen.unreadable,
@@ -73,9 +74,13 @@ def _as_dict(found: OverridesAudit, seen: Read, period: Period) -> dict[str, obj
 
 
 def _print(found: OverridesAudit, seen: Read, period: Period) -> None:
+    from custom_router.reports.missing import gaps_note
+
     say(f"{period}: {found.requests} requests in {seen.segments} files, {found.matched} matched a domain")
     if seen.first is not None and seen.first > period.start:
         say(f"{paint('note:', 'note')} the oldest record is of {seen.first:%Y-%m-%d %H:%M}: nothing is known of before")
+    for told in gaps_note(seen):
+        say(f"{paint('note:', 'note')} {told}")
     if found.domains:
         heading = f"{'domain':<14}{'matched':>9}{'to its tier':>13}   required, rules"
         say(f"\n{paint(heading, 'heading')}")

@@ -22,6 +22,7 @@ MAX_PENDING = 64
 FAILURES_TO_OPEN = 8
 OPEN_SECONDS = 5
 RELOAD_SECONDS = 30.0
+POLL_SECONDS = 0.005
 RECENT = 64
 """Texts whose vectors are remembered."""
 
@@ -101,14 +102,17 @@ class EncoderWorker:
             self._loading = False
 
     async def encode(self, text: str, deadline_s: float | None) -> Vector:
-        """The unit vector of one text, shape (384,). Raises `EncodingFailed`. No deadline means no queue limit."""
+        """The unit vector of one text, shape (384,). Raises `EncodingFailed`. Without a deadline the text waits,
+        however long, until no other is under way: live requests, which have one, go first."""
         encoder = self.encoder
         if encoder is None:
             self.start()
             raise EncodingFailed(Cause.ENCODER_UNAVAILABLE)
         if (known := self._recent.get(text)) is not None:
             return known
-        if deadline_s is not None and self._pending >= MAX_PENDING:
+        if deadline_s is None:
+            await self._let_others_pass()
+        elif self._pending >= MAX_PENDING:
             raise EncodingFailed(Cause.ENCODER_BUSY)
         try:
             vector: Vector = await self._guarded(encoder, text, deadline_s)
@@ -121,6 +125,10 @@ class EncoderWorker:
             raise EncodingFailed(Cause.ENCODER_UNAVAILABLE) from error
         self._recent[text] = vector
         return vector
+
+    async def _let_others_pass(self) -> None:
+        while self._pending and not self._breaker.opened:  # noqa: ASYNC110 - what is awaited ends in another thread
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _run(self, encoder: Encoder, text: str, deadline_s: float | None) -> Vector:
         with self._lock:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from custom_router.receipts.following import Follower
 from custom_router.receipts.listing import Page, Wanted, newest
-from custom_router.records.find import find_newest
+from custom_router.records.find import Found, find_newest
 from custom_router.records.sinks import JsonLinesSink
 from custom_router.runtime import Runtime
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 """What a request id, ours or LiteLLM's, may look like."""
-_SEARCHED_BYTES = 256 * 2**20
+SEARCHED_MB = 256
 """Of the segments, newest first, that one id is looked for in."""
 
 
@@ -43,10 +43,11 @@ class Archive:
         """See `listing.newest`. Raises `ValueError` for a forged cursor, `OSError`."""
         return await asyncio.to_thread(newest, self.directory, wanted, limit, cursor=cursor, until_id=since_id)
 
-    async def find(self, request: str, mine: Wanted) -> dict[str, Any] | None:
-        """The record of a request id, or a LiteLLM call id, that is `mine`; None without one. Raises `OSError`."""
+    async def find(self, request: str, mine: Wanted, made: datetime | None = None) -> Found:
+        """The record of a request id, or a LiteLLM call id, that is `mine`, sought first where one that was `made` then
+        would be. Raises `OSError`."""
         if REQUEST_ID.fullmatch(request) is None:
-            return None
+            return Found(None)
         if (known := self._runtime.finished.recent.get(request)) is not None and mine(told := known.as_dict()):
-            return told
-        return await asyncio.to_thread(find_newest, self.directory, request, _SEARCHED_BYTES, mine)
+            return Found(told)
+        return await asyncio.to_thread(find_newest, self.directory, request, SEARCHED_MB * 2**20, mine, made)

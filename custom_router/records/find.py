@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 
 def segments_newest_first(directory: Path) -> list[Path]:
     """The record files of a folder. Raises `OSError`."""
-    return sorted(directory.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path for _, path in _written(directory)]
+
+
+def _written(directory: Path) -> list[tuple[float, Path]]:
+    found = []
+    for path in directory.glob("*.jsonl"):
+        with suppress(FileNotFoundError):  # an old segment, deleted meanwhile
+            found.append((path.stat().st_mtime, path))
+    return sorted(found, reverse=True)
 
 
 _BLOCK = 2**20
@@ -35,22 +47,39 @@ def find_in(segment: Path, request: str, mine: Callable[[dict[str, Any]], bool] 
         return _among(rest, needle, request, mine)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record, if it was found; `complete` is False where the search stopped before the last segment."""
+
+    record: dict[str, Any] | None
+    complete: bool = True
+
+
 def find_newest(
-    directory: Path, request: str, limit_bytes: int, mine: Callable[[dict[str, Any]], bool] = _any
-) -> dict[str, Any] | None:
+    directory: Path,
+    request: str,
+    limit_bytes: int,
+    mine: Callable[[dict[str, Any]], bool] = _any,
+    made: datetime | None = None,
+) -> Found:
     """The same in a whole folder, in the newest segments first, until more than `limit_bytes` have been gone through.
-    Raises `OSError`."""
+
+    Where it is known when the record was `made`, the search begins with the segments that were written to from then
+    on, the oldest of them first, since a worker's next one holds what came later. Raises `OSError`.
+    """
     read = 0
-    for segment in segments_newest_first(directory):
+    written, since = _written(directory), made.timestamp() if made is not None else math.inf
+    later = [path for at, path in written if at >= since]
+    for segment in [*reversed(later), *(path for at, path in written if at < since)]:
         if read > limit_bytes:
-            break
+            return Found(None, complete=False)
         try:
             read += segment.stat().st_size
             if (found := find_in(segment, request, mine)) is not None:
-                return found
+                return Found(found)
         except FileNotFoundError:  # an old segment, deleted meanwhile
             continue
-    return None
+    return Found(None)
 
 
 def _among(lines: bytes, needle: bytes, request: str, mine: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:

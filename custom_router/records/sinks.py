@@ -8,11 +8,13 @@ import queue
 import socket
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from custom_router import metrics
+from custom_router.records.pruned import Pruning, last_written, remove
 from custom_router.records.record import DecisionRecord
 
 logger = logging.getLogger(__name__)
@@ -48,12 +50,21 @@ class MemorySink:
         self.records.append(record)
 
 
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """A closed segment, and between which times its records were written."""
+
+    path: Path
+    since: datetime
+    until: datetime
+
+
 class JsonLinesSink:
     """Append-only JSON lines, one segment at a time per process, written by one thread from a bounded queue.
 
     Segments are `<prefix>-<host>-<pid>-<time>.jsonl`; at `segment_bytes` the next one is begun, and of this
-    process's closed ones only `keep` stay. A disk that is full, slow or missing costs records (counted by
-    reason and logged once a minute), never a request.
+    process's closed ones only `keep` stay; `pruned/` says which went (`pruned.py`). A disk that is full, slow or
+    missing costs records (counted by reason and logged once a minute), never a request.
     """
 
     def __init__(
@@ -65,7 +76,9 @@ class JsonLinesSink:
         self._keep = keep
         self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(queue_size)
         self._file: BinaryIO | None = None
-        self._closed: list[Path] = []
+        self._closed: list[_Closed] = []
+        self._since = datetime.now(UTC)
+        self._pruning = Pruning(keep)
         self._beside: list[JsonLinesSink] = []
         self._complained_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="tier-router-records", daemon=True)
@@ -154,19 +167,19 @@ class JsonLinesSink:
             out.close()
         except OSError as error:
             logger.debug("closing a broken record segment: %s", error)
-        # A full disk breaks a segment with every batch: the broken ones are counted and thinned like any other.
-        self._closed.append(path)
-        while len(self._closed) > self._keep:
-            self._delete(self._closed.pop(0))
-        if path.exists() and path.stat().st_size == 0:
-            self._closed.remove(path)
-            self._delete(path)
-
-    def _delete(self, path: Path) -> None:
         try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            logger.warning("old record segment stays: %s", error)
+            until = last_written(path)
+        except OSError:  # taken away
+            until = datetime.now(UTC)
+        # A full disk breaks a segment with every batch: the broken ones are counted and thinned like any other.
+        self._closed.append(_Closed(path, self._since, until))
+        self._since = until
+        while len(self._closed) > self._keep:
+            old = self._closed.pop(0)
+            self._pruning.delete(old.path, old.since, old.until)
+        if path.exists() and path.stat().st_size == 0:
+            self._closed.pop()
+            remove(path)
 
     def _lost(self, count: int, reason: str, detail: str) -> None:
         metrics.RECORDS_DROPPED.labels(reason).inc(count)

@@ -36,6 +36,9 @@ JSON_COLUMNS = {
 FEEDBACK_COLUMNS = {"request_id": "VARCHAR", "time": "VARCHAR", "score": "DOUBLE"}
 """Column to DuckDB type, of a line of the feedback files."""
 
+PRUNED_COLUMNS = {"segment": "VARCHAR", "since": "TIMESTAMPTZ", "until": "TIMESTAMPTZ"}
+"""Column to DuckDB type, of a line of the notes of deleted segments."""
+
 MOMENT = r"CASE WHEN regexp_matches(time, '\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$') THEN try_cast(time AS TIMESTAMPTZ) END"
 """When a record was made; null makes the line unreadable. A time without a zone could be any hour."""
 

@@ -13,7 +13,7 @@ from custom_router.records.record import DecisionRecord
 from custom_router.reports.columns import MOMENT
 from custom_router.reports.period import Period
 from custom_router.reports.source import Source
-from custom_router.reports.store import Read, connected, json_lines, names_of, on_files, within
+from custom_router.reports.store import Read, connected, gaps_of, json_lines, names_of, on_files, within
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -50,7 +50,8 @@ def _copy(connection: DuckDBPyConnection, period: Period, part: Path, with_text:
         f"TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION zstd)",
         names_of(source.files),
     ).fetchall()
-    return Read(len(source.files), written, source.torn, max(0, bad - source.torn), source.first)
+    bad = max(0, bad - source.torn)
+    return Read(len(source.files), written, source.torn, bad, source.first, gaps_of(connection, source, period))
 
 
 def record_columns() -> dict[str, str]:

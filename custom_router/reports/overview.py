@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from custom_router.reports.intervals import wilson
+from custom_router.reports.period import Period
 from custom_router.reports.shape import CacheUse, Cost, DeploymentUse, Escalation, Judged, TierShare
-from custom_router.reports.store import Store
+from custom_router.reports.store import Store, within
 from custom_router.reports.sums import SELECT, Sums
 from custom_router.tiers import TIERS
 
 _JUDGED = "count(*) FILTER (verdict <> 'bypass'), count(*) FILTER (verdict <> 'bypass' AND escalated)"
 
 
-def total(store: Store) -> Sums:
-    """Everything together."""
-    return Sums(*store.row(f"SELECT {SELECT} FROM requests"))
+def total(store: Store, spans: Sequence[Period] | None = None) -> Sums:
+    """Everything together; only what was decided in the spans, if any are given."""
+    where = "TRUE" if spans is None else " OR ".join(map(within, spans)) or "FALSE"
+    return Sums(*store.row(f"SELECT {SELECT} FROM requests WHERE {where}"))
 
 
 def cost(store: Store, sums: Sums) -> Cost:

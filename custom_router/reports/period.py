@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +22,25 @@ class Period:
 
     def __str__(self) -> str:
         return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def days(self) -> float:
+        """Its length; 0 for one that ends before it begins."""
+        return max((self.end - self.start).total_seconds(), 0.0) / 86_400
+
+
+def together(spans: Iterable[Period], within: Period) -> list[Period]:
+    """The times that any of the spans covers, in order and without overlap, as far as they are in a period."""
+    found: list[Period] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        start, end = max(span.start, within.start), min(span.end, within.end)
+        if start >= end:
+            continue
+        if found and start <= found[-1].end:
+            found[-1] = Period(found[-1].start, max(found[-1].end, end))
+        else:
+            found.append(Period(start, end))
+    return found
 
 
 def since(text: str, now: datetime) -> Period:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 
@@ -15,14 +16,17 @@ LEAST_DAYS = 0.99
 """A month at the rate of a busy minute would be nonsense; this is a day, less what asking takes."""
 
 
-def observed_days(period: Period, first: datetime | None) -> float:
-    """Days of the span in which records were kept: from the oldest record known, if that is within it."""
+def observed(period: Period, first: datetime | None, gaps: Sequence[Period]) -> list[Period]:
+    """The times of the span whose records are all there: from the oldest record known on, without those of which
+    files were deleted. `gaps` are in order and do not overlap."""
     start = period.start if first is None else max(period.start, first)
-    return max((period.end - start).total_seconds(), 0.0) / 86_400
+    edges = [start, *(edge for gap in gaps for edge in (gap.start, gap.end)), period.end]
+    kept = [Period(max(begin, start), end) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+    return [span for span in kept if span.days > 0]
 
 
 def project(sums: Sums, days: float) -> Projection:
-    """What a month would be, and under which assumptions."""
+    """What a month would be at the rate of some sums over so many days, and under which assumptions."""
     if sums.requests < FEW:
         return Projection(None, None, None, None, [f"fewer than {FEW} requests are too few for a projection"])
     if days < LEAST_DAYS:

@@ -8,7 +8,7 @@ from custom_router.reports import breakdown, overview, quality
 from custom_router.reports.latency import approximate, latency
 from custom_router.reports.missing import missing
 from custom_router.reports.period import Period
-from custom_router.reports.projection import break_even, observed_days, project
+from custom_router.reports.projection import break_even, observed, project
 from custom_router.reports.shape import Report, Span
 from custom_router.reports.store import Store, open_store
 
@@ -27,7 +27,8 @@ def report_on(store: Store, fixed_usd_per_month: float = 0.0) -> Report:
     """Report on records that have been read."""
     sums = overview.total(store)
     step_s = breakdown.step_seconds(store.period)
-    projection = project(sums, observed_days(store.period, store.read.first))
+    spans = observed(store.period, store.read.first, store.read.gaps)
+    projection = project(overview.total(store, spans), sum(span.days for span in spans))
     return Report(
         period=Span(store.period.start, store.period.end, step_s),
         generated_at=datetime.now(UTC),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 
+from custom_router.records.pruned import FOLDER as PRUNED
 from custom_router.reports.period import Period
 
 ENDINGS = (".jsonl", ".jsonl.gz")
@@ -20,17 +21,18 @@ ENDINGS = (".jsonl", ".jsonl.gz")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Files to read, as DuckDB names them, and the feedback beside them.
+    """Files to read, as DuckDB names them, and what lies beside them.
 
     `first` is the earliest time at the beginning of a file, those that are passed over because nothing was written
     to them in the span included; unknown in a bucket. `torn` counts files whose last line was cut off when a process
-    was killed or a disk was full.
+    was killed or a disk was full. `pruned` are the workers' notes of segments that they deleted.
     """
 
     files: list[str]
     feedback: list[str] = field(default_factory=list)
     first: datetime | None = None
     torn: int = 0
+    pruned: list[str] = field(default_factory=list)
 
 
 def is_remote(records: str) -> bool:
@@ -51,15 +53,16 @@ def find_local(records: str, period: Period) -> Source:
             if path.stat().st_mtime >= period.start.timestamp():
                 torn += _ends_torn(path)
                 files.append(str(path))
-    folders = sorted({path.parent / "feedback" for path in paths})
-    feedback = [str(path) for folder in folders if folder.is_dir() for path in _inside(folder)]
-    return Source(files, feedback, first, torn)
+    folders = {path.parent for path in paths} | ({Path(records)} if Path(records).is_dir() else set())
+    return Source(files, _beside(folders, "feedback"), first, torn, _beside(folders, PRUNED))
 
 
-def remote_patterns(records: str) -> tuple[str, str]:
-    """The pattern of the records in a bucket, and that of their feedback. An address that ends in `/` is a folder."""
+def remote_patterns(records: str) -> tuple[str, str, str]:
+    """The patterns of the records in a bucket, of their feedback, and of the notes of deleted segments. An address that
+    ends in `/` is a folder."""
     pattern = f"{records}*.jsonl" if records.endswith("/") else records
-    return pattern, f"{pattern.rpartition('/')[0]}/feedback/*.jsonl"
+    folder = pattern.rpartition("/")[0]
+    return pattern, f"{folder}/feedback/*.jsonl", f"{folder}/{PRUNED}/*.jsonl"
 
 
 def segment_time(line: bytes) -> datetime | None:
@@ -80,6 +83,10 @@ def _paths(records: str) -> list[Path]:
         return [path for path in found if path.is_file()]
     # A folder that is not there would otherwise be a clean bill.
     return [given] if given.is_file() else _inside(given)
+
+
+def _beside(folders: set[Path], name: str) -> list[str]:
+    return [str(path) for folder in sorted(folders) if (folder / name).is_dir() for path in _inside(folder / name)]
 
 
 def _inside(folder: Path) -> list[Path]:

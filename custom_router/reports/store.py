@@ -10,14 +10,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from custom_router.reports.columns import FEEDBACK_COLUMNS, JSON_COLUMNS, KEPT, MOMENT, typed
-from custom_router.reports.period import Period
+from custom_router.reports.columns import FEEDBACK_COLUMNS, JSON_COLUMNS, KEPT, MOMENT, PRUNED_COLUMNS, typed
+from custom_router.reports.period import Period, together
 from custom_router.reports.source import Source, find_local, is_remote, remote_patterns
 
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ class RecordsUnreadable(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class Read:
     """What was read. `torn` lines are a file's last, cut off when a process was killed or a disk was full; other lines
-    that are no record are `unreadable`. `first` is the time of the oldest record known of, in the span or not."""
+    that are no record are `unreadable`. `first` is the time of the oldest record known of, in the span or not. `gaps`
+    are the times within the span of which workers have deleted files: what is left of them is not all there was."""
 
     segments: int = 0
     records: int = 0
     torn: int = 0
     unreadable: int = 0
     first: datetime | None = None
+    gaps: list[Period] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +128,12 @@ def _source(connection: DuckDBPyConnection, records: str, period: Period) -> Sou
     from custom_router.reports.remote import listed, open_remote
 
     open_remote(connection, records)
-    pattern, feedback = remote_patterns(records)
+    pattern, feedback, pruned = remote_patterns(records)
     with told():
         files = listed(connection, pattern)
         if not files:
             raise FileNotFoundError(2, "No file matches the pattern", pattern)
-        return Source(files, listed(connection, feedback))
+        return Source(files, listed(connection, feedback), pruned=listed(connection, pruned))
 
 
 def _load(connection: DuckDBPyConnection, period: Period, source: Source) -> Read:
@@ -156,7 +158,23 @@ def _load(connection: DuckDBPyConnection, period: Period, source: Source) -> Rea
     if bad:
         connection.execute("DELETE FROM requests WHERE moment IS NULL")
     known = [moment for moment in (first and first.replace(tzinfo=UTC), source.first) if moment is not None]
-    return Read(len(source.files), records, source.torn, max(0, bad - source.torn), min(known, default=None))
+    bad = max(0, bad - source.torn)
+    return Read(
+        len(source.files), records, source.torn, bad, min(known, default=None), gaps_of(connection, source, period)
+    )
+
+
+def gaps_of(connection: DuckDBPyConnection, source: Source, period: Period) -> list[Period]:
+    """The times within the period of which segments were deleted that are not among the files: a copy that was made in
+    time fills the gap."""
+    rows = connection.execute(
+        "SELECT segment, timezone('UTC', since), timezone('UTC', until) "
+        f"FROM {json_lines(source.pruned, PRUNED_COLUMNS)} WHERE segment IS NOT NULL AND since < until",
+        names_of(source.pruned),
+    ).fetchall()
+    here = {file.rpartition("/")[2].removesuffix(".gz") for file in source.files}
+    gone = [Period(*(at.replace(tzinfo=UTC) for at in span)) for segment, *span in rows if segment not in here]
+    return together(gone, period)
 
 
 def within(period: Period) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from custom_router.receipts import archive
+from custom_router.records.find import Found
 from custom_router.records.record import CacheFields, DomainFields, GateFields
 from custom_router.runtime import Runtime
 from tests.api.app import application, client, ids, record, segment
@@ -171,3 +175,60 @@ async def test_an_id_that_another_team_has_taken_too_hides_nothing(runtime: Runt
             assert int(answer.json()["record"]["request_id"], 16) == number
             mine = await http.get(f"/router/api/decisions/{0:032x}")
             assert mine.status_code == (200 if key == "red" else 404)
+
+
+async def test_a_look_up_that_stopped_early_says_so_and_the_time_of_a_row_leads_to_it(
+    runtime: Runtime, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_router.receipts.archive.SEARCHED_MB", 0)  # the first segment only: a's is the newest
+    async with client(application(runtime), "red") as http:
+        rows = (await http.get("/router/api/decisions")).json()["decisions"]
+        (deep,) = (row for row in rows if int(row["request_id"], 16) == 3)
+        path = f"/router/api/decisions/{deep['request_id']}"
+        stopped = await http.get(path)
+        assert stopped.status_code == 404
+        assert stopped.json()["complete"] is False
+        assert "there are more" in stopped.json()["detail"]
+        assert stopped.headers["cache-control"] == "no-store"
+        others = await http.get(f"/router/api/decisions/{1:032x}")
+        assert others.json() == stopped.json(), "somebody else's looks the same"
+        found = await http.get(path, params={"time": deep["time"]})
+        assert found.json()["record"] == deep
+        for time in ("now", "2026-11-25", "2026-11-25T12:00:00", "9" * 50):
+            assert (await http.get(path, params={"time": time})).status_code in (404, 422), time
+        monkeypatch.setattr("custom_router.receipts.archive.SEARCHED_MB", 1)
+        gone = await http.get(f"/router/api/decisions/{'f' * 32}")
+        assert gone.json() == {"detail": "no such request", "complete": True}
+
+
+async def test_one_key_cannot_keep_the_disk_to_itself(
+    runtime: Runtime, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Look-ups of ids that are nowhere read 256 MiB each, and searches half a second each."""
+    monkeypatch.setattr("custom_router.per_minute.time.monotonic", lambda: 6_000.0)
+    entered, go_on = threading.Event(), threading.Event()
+    look = archive.find_newest
+
+    def slow(*asked: Any) -> Found:
+        entered.set()
+        go_on.wait(60)
+        return look(*asked)
+
+    monkeypatch.setattr(archive, "find_newest", slow)
+    app = application(runtime)
+    async with client(app, "red") as red, client(app, "blue") as blue:
+        unknown = f"/router/api/decisions/{'f' * 32}"
+        crowd = [asyncio.create_task(red.get(unknown)) for _ in range(17)]
+        await asyncio.to_thread(entered.wait, 60)
+        other = asyncio.create_task(blue.get(f"/router/api/decisions/{1:032x}"))
+        refused, _ = await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result().status_code for task in refused} == {503}
+        go_on.set()
+        statuses = [answer.status_code for answer in await asyncio.gather(*crowd)]
+        assert (statuses.count(404), statuses.count(503)) == (4, 13)
+        assert (await other).status_code == 200
+        for _ in range(60 - 17):
+            assert (await red.get(unknown)).status_code == 404
+        assert (await red.get(unknown)).status_code == 429
+        assert (await red.get("/router/api/decisions")).status_code == 200
+        assert (await blue.get(unknown)).status_code == 404

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
+from custom_router.api.explain import A_MINUTE
 from custom_router.cache.key import CacheTenant
 from custom_router.cache_control import CacheControl, Pair
 from custom_router.runtime import Runtime
@@ -153,3 +154,14 @@ async def test_odd_characters_break_nothing(runtime: Runtime, escape: str, statu
         assert (await http.post("/router/explain", content=given, headers=headers)).status_code == status
         given = f'{{"messages": [{{"role": "user", "content": "{escape}"}}]}}'
         assert (await http.post("/router/explain", content=given, headers=headers)).status_code == 200
+
+
+async def test_a_key_may_ask_only_so_often(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("custom_router.per_minute.time.monotonic", lambda: 6_000.0)
+    app = application(runtime)
+    async with client(app, "red") as red, client(app, "red2") as red2, client(app) as admin:
+        for _ in range(A_MINUTE):
+            assert (await red.post("/router/explain", json={"prompt": "hello"})).status_code == 200
+        assert (await red.post("/router/explain", json={"prompt": "hello"})).status_code == 429
+        for other in (red2, admin):
+            assert (await other.post("/router/explain", json={"prompt": "hello"})).status_code == 200

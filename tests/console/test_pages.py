@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.console.conftest import Tab
 from tests.console.console_stack import Console
@@ -86,6 +87,30 @@ def test_filters_and_receipts(tab: Tab, console: Console) -> None:
     tab.page.keyboard.press("Escape")
     expect(receipt).to_have_count(0)
     expect(rows.get_by_role("button")).to_be_focused()
+
+
+def test_a_row_leads_to_its_receipt_however_deep_it_lies(tab: Tab, console: Console) -> None:
+    """The look-up is told the row's time; where it stops early, the row's own record is shown, and not called gone."""
+    asked: list[str] = []
+    stopped = {"detail": "no such request in what was looked through", "complete": False}
+
+    def stop(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=404, content_type="application/json", body=json.dumps(stopped))
+
+    tab.page.route(re.compile(r"/decisions/[0-9a-f]{32}"), stop)
+    tab.allowed.append("/decisions/")
+    tab.open()
+    tab.show("live")
+    tab.page.get_by_label("Contains").fill("An unsure one?")
+    rows = tab.page.locator("table.live tbody tr")
+    expect(rows).to_have_count(1)
+    rows.get_by_role("button").click()
+    receipt = tab.page.get_by_role("dialog")
+    for part in ("no such request in what was looked through", "What it cost", "gate_low_confidence"):
+        expect(receipt.get_by_text(part).first).to_be_visible()
+    expect(receipt.get_by_text("are gone")).to_have_count(0)
+    assert re.search(r"[?]time=20\d\d-", asked[0])
 
 
 def test_new_decisions_appear_and_can_be_held(tab: Tab, console: Console) -> None:

@@ -135,6 +135,33 @@ async def test_a_full_queue_is_busy_and_a_patient_caller_waits(
     assert same(await worker.encode("room again", LONG), "room again")
 
 
+async def test_who_has_time_stands_behind_those_who_come_later(worker: EncoderWorker, encoder: Gated) -> None:
+    first = asyncio.create_task(worker.encode("wait", LONG))
+    await reached(encoder.entered.is_set)
+    patient = [asyncio.create_task(worker.encode(f"patient {i}", None)) for i in range(3)]
+    await asyncio.sleep(0)
+    live = [asyncio.create_task(worker.encode(f"live {i}", LONG)) for i in range(3)]
+    await asyncio.sleep(0)
+    encoder.gate.set()
+    await asyncio.gather(first, *patient, *live)
+    assert encoder.seen[:4] == ["wait", "live 0", "live 1", "live 2"]
+    assert sorted(encoder.seen[4:]) == ["patient 0", "patient 1", "patient 2"]
+
+
+async def test_texts_without_haste_take_no_place_in_the_queue(
+    worker: EncoderWorker, encoder: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_PENDING", 2)
+    patient = [asyncio.create_task(worker.encode(f"wait {i}", None)) for i in range(9)]
+    await reached(encoder.entered.is_set)
+    live = asyncio.create_task(worker.encode("live", LONG))
+    await asyncio.sleep(0)
+    encoder.gate.set()
+    assert same(await live, "live"), "not refused as busy"
+    await asyncio.gather(*patient)
+    assert encoder.seen[1] == "live"
+
+
 async def test_a_text_that_timed_out_in_the_queue_is_never_encoded(worker: EncoderWorker, encoder: Gated) -> None:
     first = asyncio.create_task(worker.encode("wait", LONG))
     await reached(encoder.entered.is_set)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from custom_router.records import find
-from custom_router.records.find import find_in, find_newest
+from custom_router.records.find import Found, find_in, find_newest
 from tests.api.app import record
 
 
@@ -43,11 +44,23 @@ def test_the_newest_segments_are_looked_through_first_until_enough_has_been_read
         path.write_bytes(each.to_json() + b"\n")
         os.utime(path, (1_000 - age, 1_000 - age))
     size = len(made[0].to_json()) + 1
-    assert find_newest(tmp_path, made[0].request_id, 0) is not None
-    assert find_newest(tmp_path, made[1].request_id, 0) is None
-    assert find_newest(tmp_path, made[2].request_id, 2 * size + size // 2) is not None
-    assert find_newest(tmp_path, made[2].request_id, size) is None
+
+    def number(asked: int, limit: int, at: datetime | None = None) -> tuple[int | None, bool]:
+        found = find_newest(tmp_path, made[asked].request_id, limit, made=at)
+        return (None if found.record is None else int(found.record["request_id"], 16)), found.complete
+
+    assert number(0, 0) == (0, True)
+    assert number(1, 0) == (None, False), "it was not looked for, which is not to say that it is gone"
+    assert number(2, 2 * size + size // 2) == (2, True)
+    assert number(2, size) == (None, False)
+    # Where the time is known, the search begins at the first segment that may hold it, and still goes everywhere.
+    assert number(2, 0, datetime.fromtimestamp(997, UTC)) == (2, True)
+    assert number(1, 0, datetime.fromtimestamp(999, UTC)) == (1, True)
+    assert number(2, 10 * size, datetime.fromtimestamp(5_000, UTC)) == (2, True)
+    assert (
+        find_newest(tmp_path, "never", 10 * size)
+        == find_newest(tmp_path, "never", 10 * size, made=datetime.fromtimestamp(999, UTC))
+        == Found(None, complete=True)
+    )
     (tmp_path / "decisions-1.jsonl").unlink()
-    found = find_newest(tmp_path, made[2].request_id, 10 * size)
-    assert found is not None
-    assert found["request_id"] == made[2].request_id
+    assert number(2, 10 * size) == (2, True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from custom_router.reports.period import month, since
+from custom_router.reports.period import Period, month, since, together
 
 NOW = datetime(2026, 11, 25, 14, tzinfo=UTC)
 
@@ -45,3 +45,12 @@ def test_a_month_ends_where_the_next_begins() -> None:
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no month"):
         month(text)
+
+
+def test_spans_together_are_in_order_without_overlap_and_within() -> None:
+    def span(start: int, end: int) -> Period:
+        return Period(NOW + timedelta(hours=start), NOW + timedelta(hours=end))
+
+    spans = [span(5, 7), span(1, 3), span(2, 4), span(4, 5), span(8, 8), span(20, 30), span(-9, -1)]
+    assert together(spans, span(0, 21)) == [span(1, 7), span(20, 21)]
+    assert together([], span(0, 1)) == []

@@ -8,7 +8,7 @@ import pytest
 
 from custom_router.reports.intervals import wilson
 from custom_router.reports.period import Period
-from custom_router.reports.projection import MONTH_DAYS, break_even, observed_days, project
+from custom_router.reports.projection import MONTH_DAYS, break_even, observed, project
 from custom_router.reports.sums import Sums
 from custom_router.reports.text import spark, usd
 
@@ -41,10 +41,25 @@ def test_a_busy_minute_is_no_month() -> None:
     assert project(SUMS, 1.0).month_requests is not None
 
 
+def days(first: datetime | None, *gaps: Period) -> float:
+    return sum(span.days for span in observed(WEEK, first, gaps))
+
+
 def test_days_count_from_the_oldest_record() -> None:
-    assert observed_days(WEEK, None) == 7
-    assert observed_days(WEEK, WEEK.start - timedelta(days=30)) == 7
-    assert observed_days(WEEK, WEEK.end - timedelta(hours=12)) == 0.5
+    assert days(None) == 7
+    assert days(WEEK.start - timedelta(days=30)) == 7
+    assert days(WEEK.end - timedelta(hours=12)) == 0.5
+
+
+def test_days_of_which_files_were_deleted_do_not_count() -> None:
+    def gap(start: int, end: int) -> Period:
+        return Period(WEEK.start + timedelta(days=start), WEEK.start + timedelta(days=end))
+
+    old = WEEK.start - timedelta(days=30)
+    assert days(old, gap(0, 6)) == 1
+    assert days(old, gap(1, 2), gap(3, 5)) == 4
+    assert days(WEEK.start + timedelta(days=4), gap(1, 2), gap(3, 5)) == 2
+    assert days(old, gap(0, 7)) == 0
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ def test_a_bucket_is_reported_like_the_folder_it_was_copied_from(bucket: Any, tm
     (folder / "feedback").mkdir()
     line = {"request_id": "r1", "time": "2026-11-11T00:00:00.000+00:00", "score": 1.0}
     (folder / "feedback" / "feedback-1.jsonl").write_bytes(orjson.dumps(line) + b"\n")
+    (folder / "pruned").mkdir()
+    gone = {"segment": "decisions-0.jsonl", "since": "2026-11-02T00:00:00+00:00", "until": "2026-11-03T00:00:00+00:00"}
+    (folder / "pruned" / "decisions-0.jsonl").write_bytes(orjson.dumps(gone) + b"\n")
     for path in folder.rglob("*.jsonl"):
         bucket.upload_file(str(path), "kept", f"router/{path.relative_to(folder)}")
     bucket.put_object(Bucket="kept", Key="router/other.txt", Body=b"no records")
@@ -55,6 +58,7 @@ def test_a_bucket_is_reported_like_the_folder_it_was_copied_from(bucket: Any, tm
         told.append(orjson.loads(result.stdout))
     for report in told:
         assert (report["requests"], report["cost"]["total"], report["quality"]["labelled"]) == (3, 1.5, 1)
+        assert any("of 2026-11-02 00:00 to 2026-11-03 00:00 UTC workers have deleted" in n for n in report["notes"])
         assert (report["read"]["segments"], report["by"]["domain"][0]["name"]) == (2, "finance")
 
 
@@ -82,5 +86,6 @@ def test_other_addresses_are_refused() -> None:
 
 
 def test_a_folder_of_a_bucket_and_the_feedback_beside_its_records() -> None:
-    assert remote_patterns("s3://b/p/") == ("s3://b/p/*.jsonl", "s3://b/p/feedback/*.jsonl")
-    assert remote_patterns("s3://b/p/2026-*.jsonl.gz") == ("s3://b/p/2026-*.jsonl.gz", "s3://b/p/feedback/*.jsonl")
+    beside = "s3://b/p/feedback/*.jsonl", "s3://b/p/pruned/*.jsonl"
+    assert remote_patterns("s3://b/p/") == ("s3://b/p/*.jsonl", *beside)
+    assert remote_patterns("s3://b/p/2026-*.jsonl.gz") == ("s3://b/p/2026-*.jsonl.gz", *beside)

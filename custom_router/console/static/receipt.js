@@ -5,17 +5,20 @@ import { h, replace } from "./dom.js";
 import { age, known, moment, money, ms, number, percent, score, share, words } from "./format.js";
 import { TIERS, bar, chip, drawer, facts, loading, meter, problem, tierChip } from "./parts.js";
 
-/** Opens the receipt of a request in a drawer. */
-export function openReceipt(id) {
+/** Opens the receipt of a request in a drawer. `listed` is its record, where the page has it: it says where to look, and is
+    shown where it lies too deep to be looked for. */
+export function openReceipt(id, listed = null) {
   const { body, dialog } = drawer("Receipt", h("p", { class: "note mono" }, id));
   replace(body, loading("the receipt"));
   const load = async () => {
     try {
-      const found = await get(`api/decisions/${encodeURIComponent(id)}`);
+      const found = await get(`api/decisions/${encodeURIComponent(id)}`, { time: listed?.time });
       replace(body, receipt(found.record, found.explanation));
     } catch (error) {
       if (error.refused) return;
-      replace(body, error.status === 404 ? h("p", { class: "notice" }, "No such request, or not yours to see. Records older than the kept segments are gone.") : problem(error, load));
+      if (error.status !== 404) return replace(body, problem(error, load));
+      const why = error.body?.complete === false ? `${error.message}.` : "No such request, or not yours to see. Records that were deleted to make room are gone.";
+      replace(body, h("p", { class: "notice" }, listed ? "This is the record as the list gave it; what its causes mean could not be looked up. " : "", why), listed ? receipt(listed, null) : null);
     }
   };
   load();

@@ -80,7 +80,7 @@ class Feed {
     this.body.addEventListener("pointerleave", () => { this.pointed = -LOOKING_MS; });
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
-      if (row) openReceipt(row.dataset.id);
+      if (row) openReceipt(row.dataset.id, RECORDS.get(row));
     });
   }
 
@@ -229,12 +229,15 @@ class Feed {
 
 const CLASSES = { time: "c-time", tier: "c-tier", cache: "c-cache", why: "c-why", team: "c-team", took: "num c-num c-ms", cost: "num c-num c-cost", saved: "num c-num c-saved" };
 
+/** Row to its record, for as long as the row is there. */
+const RECORDS = new WeakMap();
+
 function rowOf(record) {
   const { cost, cache, gate, outcome, tenant, latency_ms: took } = record;
   const causes = (record.causes ?? []).map(words).join(", ");
   const cell = (name, ...children) => h("td", { class: CLASSES[name] }, children);
   const tier = gate?.escalated_to ? [tierChip(record.tier), h("span", { class: "arrow" }, " ↑"), h("span", { class: "unseen" }, ` escalated to ${gate.escalated_to}`)] : tierChip(record.tier);
-  return h(
+  const row = h(
     "tr", { "data-id": record.request_id },
     h("th", { scope: "row", class: CLASSES.time }, h("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `Receipt of ${timeOfDay(record.time)}` }, timeOfDay(record.time))),
     cell("tier", tier),
@@ -243,4 +246,6 @@ function rowOf(record) {
     cell("team", tenant?.team_alias ?? tenant?.team ?? tenant?.key_alias ?? ""),
     cell("took", ms(took?.total)), cell("cost", money(cost?.total)), cell("saved", money(cost?.saved)),
   );
+  RECORDS.set(row, record);
+  return row;
 }
