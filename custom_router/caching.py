@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from custom_router import metrics
 from custom_router.cache.base import Answer as Stored
-from custom_router.cache.base import Lookup, Status
+from custom_router.cache.base import Entry, Lookup, Status
 from custom_router.cache.eligible import Ineligible
 from custom_router.cache.key import CacheRequest, cache_request
 from custom_router.cache.semantic import SemanticCache
@@ -144,14 +144,18 @@ class Caching:
             return Looked(Lookup(Status.BYPASS, guard=request.refused))
         if caller.header_cache == "refresh":
             return Looked(Lookup(Status.BYPASS, guard=Ineligible.ASKED_REFRESH), question, request=request)
-        found = await (cache.peek(request, self._encode_at_leisure) if rehearsal else cache.lookup(request))
+
+        def judged(entry: Entry) -> str | None:
+            return unfit(entry.answer.tier, caller, decision)
+
+        if rehearsal:
+            found = await cache.peek(request, self._encode_at_leisure, judged)
+        else:
+            found = await cache.lookup(request, judged)
         if found.entry is not None:
-            refusal = unfit(found.entry.answer.tier, caller, decision)
-            if refusal is None:
-                return Looked(found, hit=served_from(found.entry, question.group))
-            found = replace(found, status=Status.MISS, entry=None, guard=refusal)
+            return Looked(found, hit=served_from(found.entry, question.group))
         if caller.header_cache == "no-store":
-            cache.abandon(request)
+            cache.abandon(found.flight)
             return Looked(found)
         return Looked(found, question, request=request)
 
@@ -221,7 +225,7 @@ class Caching:
         del self._under_way[token]
         if not_accepted(kept.record, kept.view, kept.answer, kept.question.expected, kept.caller, kept.policy):
             metrics.CACHE_STORED.labels("answer_not_accepted").inc()
-            kept.cache.abandon(kept.request)
+            kept.cache.abandon(kept.looked.lookup.flight)
             return
         self._run(self._store(kept, kept.answer, kept.record))
 
@@ -241,7 +245,10 @@ class Caching:
             payload_of(answer.text), model or record.model_group, Tier(record.tier), tokens.input, tokens.output
         )
         try:
-            _, refusal = await kept.cache.store(kept.request, stored, kept.looked.lookup.vector, since=kept.since)
+            found = kept.looked.lookup
+            _, refusal = await kept.cache.store(
+                kept.request, stored, found.vector, since=kept.since, flight=found.flight
+            )
         except Exception:
             logger.exception("the cache could not keep an answer")
             refusal = Cause.CACHE_ERROR
@@ -250,7 +257,7 @@ class Caching:
     def _forget(self, token: str) -> None:
         kept = self._under_way.pop(token, None)
         if kept is not None:
-            kept.cache.abandon(kept.request)
+            kept.cache.abandon(kept.looked.lookup.flight)
 
     async def drained(self) -> None:
         """Wait until every answer that is to be stored has been, and a store that is closing has closed."""

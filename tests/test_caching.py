@@ -28,6 +28,7 @@ from custom_router.records.record import DecisionRecord, Tenant, TokenFields
 from custom_router.records.sinks import MemorySink
 from custom_router.request import RequestView
 from custom_router.runtime import Runtime
+from custom_router.tiers import Tier
 
 POLICY = """\
 tiers:
@@ -188,6 +189,38 @@ async def test_one_follower_goes_on_when_the_first_fails(desk: Desk, end: str) -
         desk.end(token)
     _, pending = await asyncio.wait_for(follower, 30)
     assert (pending.hit, pending.record.cache.status) == (None, "miss")
+
+
+@pytest.mark.parametrize("end", ["dropped", "unfit"])
+async def test_a_refresh_that_fails_does_not_end_the_wait_for_another(desk: Desk, end: str) -> None:
+    token, _ = await desk.begin()
+    follower = asyncio.create_task(desk.begin())
+    await asyncio.sleep(0)
+    fresh, _ = await desk.begin(caller=Caller(header_cache="refresh"))
+    desk.runtime.caching.answered(fresh, None if end == "dropped" else replace(SAID, finish_reason="length"))
+    desk.end(fresh)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not follower.done()
+    desk.runtime.caching.answered(token, SAID)
+    desk.end(token)
+    assert (await follower)[1].hit is not None
+
+
+async def test_of_a_burst_that_may_not_have_the_stored_answer_one_goes_upstream(desk: Desk) -> None:
+    await desk.keep()
+    (entry,) = desk.store._entries.values()
+    await desk.store.put(replace(entry, answer=replace(entry.answer, tier=Tier.FRONTIER)))
+    capped = Caller(max_tier=Tier.SIMPLE)
+    token, pending = await desk.begin(caller=capped)
+    assert (pending.hit, pending.record.cache.guard) == (None, "tier_above_cap")
+    follower = asyncio.create_task(desk.begin(caller=capped))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not follower.done()
+    desk.runtime.caching.answered(token, SAID)
+    desk.end(token)
+    assert (await follower)[1].hit is not None
 
 
 async def test_followers_of_an_answer_that_is_not_stored_go_on_together(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Protocol
 
+from custom_router.cache.flights import Flight
 from custom_router.causes import Cause
 from custom_router.classify.base import Vector
 from custom_router.tiers import Tier
@@ -213,5 +214,7 @@ class Lookup:
     guard: str | None = None
     vector: Vector | None = None
     causes: tuple[Cause, ...] = ()
+    flight: Flight | None = field(default=None, compare=False)
+    """Where this request leads: others wait until it is landed."""
     waited: bool = False
     """Whether the request waited for the very same one, already under way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -69,6 +70,7 @@ MEANING: dict[Ineligible, str] = {
 }
 
 _STATEFUL = ("previous_response_id", "conversation", "background", "container")
+_SENTENCE_END = re.compile(r"[.?!\n]+")
 READ_LIMIT = 32_000
 """Characters of a question; a longer one is hardly asked twice."""
 
@@ -78,6 +80,7 @@ class _Words:
     """What makes a text personal or time-dependent, compiled."""
 
     personal: WholeWords
+    disclosed: WholeWords
     general: WholeWords
     time: WholeWords
     identifiers: tuple[Any, ...]
@@ -94,7 +97,11 @@ class _Words:
                 [spaced_once(normalise(entry)) for language in fields.values() for entry in language[kind]], ()
             )
 
-        return cls(words("personal"), words("general"), words("time"), identifiers)
+        return cls(words("personal"), words("disclosed"), words("general"), words("time"), identifiers)
+
+    def asks_of_own(self, sentence: str) -> bool:
+        """Whether a sentence asks for somebody's own affairs, not for how something is done."""
+        return self.personal.find(sentence)[0] is not None and self.general.find(sentence)[0] is None
 
 
 def ineligible_body(view: RequestView, body: Mapping[str, Any], policy: CachePolicy) -> Ineligible | None:
@@ -122,15 +129,21 @@ def ineligible_text(text: str, policy: CachePolicy) -> Ineligible | None:
     if not text.strip() or not _is_unicode(text):
         return Ineligible.UNREADABLE
     words = _Words.shipped()
-    read = spaced_once(normalise(text))
-    if not policy.personal:
-        if any(pattern.search(text) for pattern in words.identifiers):
-            return Ineligible.PERSONAL
-        if words.personal.find(read)[0] is not None and words.general.find(read)[0] is None:
-            return Ineligible.PERSONAL
+    normal = normalise(text)
+    read = spaced_once(normal)
+    if not policy.personal and (_discloses(text, read, words) or any(map(words.asks_of_own, _sentences(normal)))):
+        return Ineligible.PERSONAL
     if not policy.time_dependent and words.time.find(read)[0] is not None:
         return Ineligible.TIME_DEPENDENT
     return None
+
+
+def _discloses(text: str, read: str, words: _Words) -> bool:
+    return words.disclosed.find(read)[0] is not None or any(pattern.search(text) for pattern in words.identifiers)
+
+
+def _sentences(normal: str) -> list[str]:
+    return [spaced_once(sentence) for sentence in _SENTENCE_END.split(normal)]
 
 
 def _is_unicode(text: str) -> bool:

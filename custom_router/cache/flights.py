@@ -5,6 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flight:
+    """One request's lead. Only who holds it can end it."""
+
+    key: str
+    began: float
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Flights:
@@ -12,27 +22,31 @@ class Flights:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._under_way: dict[str, tuple[asyncio.Future[None], float]] = {}
+        self._under_way: dict[str, Flight] = {}
 
-    async def lead(self, key: str, patience_s: float) -> bool:
-        """True at once where nobody is under way: the caller now is, and must `land`.
+    async def lead(self, key: str, patience_s: float) -> Flight | None:
+        """A flight at once where nobody is under way: the caller now is, and must `land` it.
 
-        Otherwise waits until that one lands, `patience_s` at most, and returns False: look again, then call again.
+        Otherwise waits until that one lands, `patience_s` from its start at most, and returns None: look again.
         """
         held = self._under_way.get(key)
-        left = held[1] + patience_s - self._clock() if held else 0.0
+        left = held.began + patience_s - self._clock() if held else 0.0
         if held is None or left <= 0:
             # One that never landed, its client being gone, say, must not hold up the next.
-            self._under_way[key] = (asyncio.get_running_loop().create_future(), self._clock())
-            return True
-        await asyncio.wait([held[0]], timeout=left)
-        return False
+            flight = self._under_way[key] = Flight(key, self._clock())
+            return flight
+        try:
+            async with asyncio.timeout(left):
+                await held.over.wait()
+        except TimeoutError:
+            pass
+        return None
 
-    def land(self, key: str) -> None:
-        """The request is over, whatever came of it; those who wait go on."""
-        held = self._under_way.pop(key, None)
-        if held is not None and not held[0].done():
-            held[0].set_result(None)
+    def land(self, flight: Flight) -> None:
+        """The request is over, whatever came of it; those who wait for it go on. Once or more often."""
+        if self._under_way.get(flight.key) is flight:
+            del self._under_way[flight.key]
+        flight.over.set()
 
     def __len__(self) -> int:
         return len(self._under_way)

@@ -21,6 +21,8 @@ class Lexicon:
     function: frozenset[str]
     whole: frozenset[str]
     """Words that end like an inflection and are none."""
+    cased: frozenset[str]
+    """Words that are something else in another case: Mb is not MB."""
     irregular: Mapping[str, str]
     acronyms: Mapping[str, str]
     """What a word stands for where it is written in capitals."""
@@ -33,9 +35,9 @@ class Lexicon:
     entities: Mapping[str, tuple[tuple[str, str], ...]]
     """By word: the lists it is in, and which member it is there."""
     alternatives: Mapping[str, tuple[tuple[str, str], ...]]
-    number_words: Mapping[str, float]
-    number_scales: Mapping[str, float]
-    ordinals: Mapping[str, float]
+    number_words: Mapping[str, int]
+    number_scales: Mapping[str, int]
+    ordinals: Mapping[str, int]
     roles: Mapping[str, str]
     coordination: frozenset[str]
     questions: Phrases
@@ -68,6 +70,7 @@ class Lexicon:
         return cls(
             function=frozenset(fields["function"]),
             whole=whole,
+            cased=frozenset(word for word in listed if word != word.lower()),
             irregular=irregular,
             acronyms=fields["acronyms"],
             same=_phrases({word: group[0] for group in fields["same"] for word in group[1:]}),

@@ -5,23 +5,25 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from custom_router.cache.lexicon import Lexicon, Phrases
-from custom_router.cache.numerals import Number, number_at
+from custom_router.cache.numerals import WRITTEN, Number, number_at
 
 _TOKEN = re.compile(
-    r"""(?P<code>`[^`]+`|https?://\S+|[\w.+-]+@[\w-]+\.\w+|\w+(?:[_]\w+)+|[a-z]+[A-Z]\w*|\w+\(\)|[\w/\\]+\.[a-z]{2,4}\b(?!\s+[A-Z])|\.net\b|[cCfFjJ](?:\+\+|\#))
-    |(?P<abbreviation>(?:[A-Za-z]\.){2,})
-    |(?P<number>\d[\d,]*(?:\.\d+)?)
+    rf"""(?P<code>`[^`]+`|https?://\S+|[\w.+-]+@[\w-]+\.\w+|\w+(?:[_]\w+)+|[a-z]+[A-Z]\w*|\w+\(\)|[\w/\\]+\.[a-z]{{2,4}}\b(?!\s+[A-Z])|\.net\b|[cCfFjJ](?:\+\+|\#))
+    |(?P<abbreviation>(?:[A-Za-z]\.){{2,}})
+    |(?P<number>{WRITTEN})
     |(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)
     |(?P<symbol>\S)""",
     re.VERBOSE,
 )
 _PLAIN = frozenset(".,;:!?'\"()-–—…‘’“”«»/_`¿¡")
 """Punctuation that says nothing about what is asked. Operators stay: each is a symbol."""
-_OPERATOR = re.compile(r"(?<=[\d)\w])\s*([-*/])\s*(?=[\d(])")
+_OPERATOR = re.compile(r"(?<=[\d)\w])\s*([*/])\s*(?=[\d(])")
+_MINUS = re.compile(r"-(?=\s*(?:[\d(]|\.\d))|(?<![\w)\]-])-(?=[^\s\d-])")
+"""Before a number or a bracket, and where it joins no words: -x, -$5."""
 _QUOTED = re.compile(
     r"\"([^\"]{1,200})\"|“([^”]{1,200})”|«([^»]{1,200})»|``([^`']{1,200})''|(?<!\w)'([^']{2,200})'(?!\w)"
 )
@@ -128,7 +130,7 @@ def _tokens(text: str, lexicon: Lexicon) -> tuple[Token, ...]:
     telling = len(words) < 2 or capitals <= 0.6 * len(words) or capitals <= 2
     shouted = bool(words) and sum(1 for word in words if word.isupper() and len(word) > 1) > 0.5 * len(words)
     tokens: list[Token] = []
-    opening = True
+    opening, before = True, ""
     for kind, surface in found:
         lower = folded(surface)
         if kind == "code":
@@ -141,7 +143,11 @@ def _tokens(text: str, lexicon: Lexicon) -> tuple[Token, ...]:
             # "the probability of A given B": a letter by itself is a name, where it begins no sentence.
             alone = len(surface) == 1 and (opening or surface == "I")
             acronym = surface.isupper() and not shouted and not alone
-            tokens.append(_word(surface, acronym, telling and not opening, lexicon))
+            token = _word(surface, acronym, telling and not opening, lexicon)
+            # 5 m is no 5 M; other words are taken as they come, in whatever case.
+            cased = surface in lexicon.cased or (len(surface) == 1 and before == "number")
+            tokens.append(replace(token, key=surface) if cased else token)
+        before = kind
         opening = (kind == "symbol" and surface in '.?!:"“') or (opening and kind == "symbol")
     return tuple(_joined(tokens, lexicon))
 
@@ -208,7 +214,7 @@ def _numbers(
 
 def _symbols(text: str, tokens: tuple[Token, ...]) -> list[str]:
     signs = [t.surface for t in tokens if len(t.surface) == 1 and not t.surface.isalnum() and t.surface not in _PLAIN]
-    return signs + _OPERATOR.findall(text)
+    return signs + _OPERATOR.findall(text) + _MINUS.findall(text)
 
 
 def _quotes(text: str, lexicon: Lexicon) -> list[str]:

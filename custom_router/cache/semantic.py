@@ -9,7 +9,7 @@ from dataclasses import replace
 from custom_router.cache.base import Answer, CacheStore, Entry, Kind, Lookup, Selector, Status, StoreFailed
 from custom_router.cache.eligible import Ineligible
 from custom_router.cache.equivalence import Equivalence
-from custom_router.cache.flights import Flights
+from custom_router.cache.flights import Flight, Flights
 from custom_router.cache.key import CacheRequest
 from custom_router.causes import Cause
 from custom_router.classify.base import Vector
@@ -21,6 +21,12 @@ NEIGHBOURS = 4
 
 Encode = Callable[[str], Awaitable[Vector]]
 """A text's unit vector; raises `EncodingFailed`."""
+Unfit = Callable[[Entry], str | None]
+"""Why an entry is not for this request, whatever its text; None where it is."""
+
+
+def _fits(_: Entry) -> None:
+    return None
 
 
 class SemanticCache:
@@ -42,31 +48,39 @@ class SemanticCache:
         self._equivalence = equivalence
         self._flights = Flights()
 
-    async def lookup(self, request: CacheRequest, vector: Vector | None = None) -> Lookup:
-        """The stored answer to the request, if there is one. `vector` is the question's, where it is known already.
+    async def lookup(self, request: CacheRequest, unfit: Unfit = _fits) -> Lookup:
+        """The stored answer to the request, if there is one. One that is `unfit` is a miss, and the reason its guard.
 
-        After a miss the caller is under way for this question: it must `store` an answer or `abandon` the request,
-        because others who ask the same wait for it.
+        What it returns may hold a `flight`: the caller must `store` an answer with it or `abandon` it, because others
+        of this worker who ask the same wait for it.
         """
         if request.refused is not None:
             return Lookup(Status.BYPASS, guard=request.refused.value)
-        found = await self._look(request, vector)
+        found = await self._look(request, None, unfit)
         # A store that fails would not hand the answer on.
         if found.status is Status.HIT or found.causes or not self.policy.single_flight_s:
             return found
-        if await self._flights.lead(request.entry_id, self.policy.single_flight_s):
-            return found
+        flight = await self._flights.lead(request.entry_id, self.policy.single_flight_s)
+        if flight is not None:
+            return replace(found, flight=flight)
         # Once only: where the answer could not be stored, those who waited would go upstream one after another.
-        return replace(await self._look(request, found.vector), waited=True)
+        return replace(await self._look(request, found.vector, unfit), waited=True)
 
-    async def peek(self, request: CacheRequest, encode: Encode) -> Lookup:
+    async def peek(self, request: CacheRequest, encode: Encode, unfit: Unfit = _fits) -> Lookup:
         """What a lookup would find now, read by an encoder that may take its time. Who peeks is not under way for the
         question."""
         if request.refused is not None:
             return Lookup(Status.BYPASS, guard=request.refused.value)
-        return await self._look(request, None, encode)
+        return await self._look(request, None, unfit, encode)
 
-    async def _look(self, request: CacheRequest, vector: Vector | None, encode: Encode | None = None) -> Lookup:
+    async def _look(
+        self, request: CacheRequest, vector: Vector | None, unfit: Unfit, encode: Encode | None = None
+    ) -> Lookup:
+        found = await self._found(request, vector, encode or self._encode)
+        refusal = unfit(found.entry) if found.entry is not None else None
+        return found if refusal is None else replace(found, status=Status.MISS, entry=None, guard=refusal)
+
+    async def _found(self, request: CacheRequest, vector: Vector | None, encode: Encode) -> Lookup:
         try:
             entry = await self.store_.get(request.partition, request.entry_id)
             if entry is not None:
@@ -74,7 +88,7 @@ class SemanticCache:
             if not request.semantic or not self.store_.holds(request.partition):
                 return Lookup(Status.MISS, vector=vector)
             if vector is None:
-                vector = await (encode or self._encode)(request.text.strip())
+                vector = await encode(request.text.strip())
             return await self._search(request, vector)
         except StoreFailed as failure:
             return Lookup(Status.MISS, vector=vector, causes=(failure.cause,))
@@ -109,9 +123,15 @@ class SemanticCache:
         return Lookup(Status.HIT, kind, entry, similarity, p_same, entry.id, age, vector=vector)
 
     async def store(
-        self, request: CacheRequest, answer: Answer, vector: Vector | None = None, *, since: int | None = None
+        self,
+        request: CacheRequest,
+        answer: Answer,
+        vector: Vector | None = None,
+        *,
+        since: int | None = None,
+        flight: Flight | None = None,
     ) -> tuple[str | None, Ineligible | Cause | None]:
-        """Keep an answer that was accepted: its entry's id, or why it was not kept. Ends the request's flight.
+        """Keep an answer that was accepted: its entry's id, or why it was not kept. Ends the request's own `flight`.
 
         `since` is the store's count of invalidations when the answer was asked for; None: it is as good as new.
         """
@@ -137,12 +157,13 @@ class SemanticCache:
         except StoreFailed as failure:
             return None, failure.cause
         finally:
-            self._flights.land(request.entry_id)
+            self.abandon(flight)
         return request.entry_id, None
 
-    def abandon(self, request: CacheRequest) -> None:
-        """The request ended without an answer to keep; those who wait for it go on."""
-        self._flights.land(request.entry_id)
+    def abandon(self, flight: Flight | None) -> None:
+        """The request ended without an answer to keep; those who wait for it go on. None: it never led, nobody does."""
+        if flight is not None:
+            self._flights.land(flight)
 
     def _entry(self, request: CacheRequest, answer: Answer, vector: Vector | None) -> Entry:
         minutes = self.policy.ttl_minutes

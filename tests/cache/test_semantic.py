@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from custom_router.cache.acceptance import Calibration
-from custom_router.cache.base import Answer, Invalidations, Kind, Lookup, Selector, Status, StoreFailed
+from custom_router.cache.base import Answer, Entry, Invalidations, Kind, Lookup, Selector, Status, StoreFailed
 from custom_router.cache.eligible import Ineligible
 from custom_router.cache.equivalence import Equivalence
+from custom_router.cache.flights import Flights
 from custom_router.cache.key import CacheTenant
 from custom_router.cache.memory import MemoryStore
 from custom_router.cache.semantic import SemanticCache
@@ -261,10 +262,11 @@ async def test_more_invalidations_than_are_remembered_spare_no_answer() -> None:
 async def test_a_burst_of_one_question_goes_upstream_once() -> None:
     cache = Cache(single_flight_s=30)
     request = ask("What is the capital of France?")
-    assert (await cache.it.lookup(request)).status is Status.MISS
+    first = await cache.it.lookup(request)
+    assert first.status is Status.MISS
     others = [asyncio.create_task(cache.it.lookup(request)) for _ in range(50)]
     await asyncio.sleep(0)
-    await cache.it.store(request, PARIS)
+    await cache.it.store(request, PARIS, flight=first.flight)
     found = await asyncio.gather(*others)
     assert all(one.status is Status.HIT and one.waited for one in found)
 
@@ -273,12 +275,63 @@ async def test_when_the_first_fails_the_others_go_on_together() -> None:
     """Not one after another: an answer that cannot be stored would hold up the last of them for as long as all took."""
     cache = Cache(single_flight_s=30)
     request = ask("What is the capital of France?")
-    await cache.it.lookup(request)
+    first = await cache.it.lookup(request)
     others = [asyncio.create_task(cache.it.lookup(request)) for _ in range(5)]
     await asyncio.sleep(0)
-    cache.it.abandon(request)
+    cache.it.abandon(first.flight)
     found = await asyncio.wait_for(asyncio.gather(*others), 20)
     assert [(one.status, one.waited) for one in found] == [(Status.MISS, True)] * 5
+
+
+async def test_who_does_not_lead_ends_nobodys_flight() -> None:
+    """One that has not waited, such as a refresh, nor one whose lead was taken over."""
+    cache = Cache(single_flight_s=30)
+    request = ask("What is the capital of France?")
+    first = await cache.it.lookup(request)
+    other = asyncio.create_task(cache.it.lookup(request))
+    await asyncio.sleep(0)
+    cache.it.abandon(None)
+    await cache.it.store(request, replace(PARIS, payload=b"x" * 10_000_000))
+    await asyncio.sleep(0)
+    assert not other.done()
+    await cache.it.store(request, PARIS, flight=first.flight)
+    assert (await other).status is Status.HIT
+
+
+async def test_a_lead_that_was_taken_over_ends_for_its_own_followers_only() -> None:
+    now = 0.0
+    flights = Flights(lambda: now)
+    old = await flights.lead("question", 30)
+    its_own = asyncio.create_task(flights.lead("question", 30))
+    await asyncio.sleep(0)
+    now = 31.0
+    new = await flights.lead("question", 30)
+    follower = asyncio.create_task(flights.lead("question", 30))
+    await asyncio.sleep(0)
+    assert old is not None
+    assert new is not None
+    flights.land(old)
+    assert await its_own is None
+    assert (follower.done(), len(flights)) == (False, 1)
+    flights.land(new)
+    flights.land(new)
+    assert (await follower, len(flights)) == (None, 0)
+
+
+async def test_of_a_burst_whose_stored_answer_is_unfit_one_goes_upstream() -> None:
+    def unfit(entry: Entry) -> str | None:
+        return "tier_below" if entry.answer.tier is Tier.SIMPLE else None
+
+    cache = Cache(single_flight_s=30)
+    await cache.has("What is the capital of France?")
+    request = ask("What is the capital of France?")
+    first = await cache.it.lookup(request, unfit)
+    assert (first.status, first.guard, first.entry) == (Status.MISS, "tier_below", None)
+    others = [asyncio.create_task(cache.it.lookup(request, unfit)) for _ in range(5)]
+    await asyncio.sleep(0)
+    assert not any(other.done() for other in others)
+    await cache.it.store(request, replace(PARIS, tier=Tier.FRONTIER), flight=first.flight)
+    assert all(found.status is Status.HIT and found.waited for found in await asyncio.gather(*others))
 
 
 async def test_nobody_waits_longer_than_the_policy_says() -> None:
