@@ -23,8 +23,8 @@ _TYPICAL = TokenFields(300, 100)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What limits an escalation: prices and abilities by tier, and the dollars that the caller may still spend (None:
-    no limit)."""
+    """What limits an escalation: prices and abilities by tier, and the dollars that the caller may still spend on this
+    request, the answers that it has had included (None: no limit)."""
 
     prices: Mapping[Tier, Price] = field(default_factory=dict)
     capabilities: Mapping[Tier, Capability] = field(default_factory=dict)
@@ -78,13 +78,22 @@ def refusal(
     price = around.prices.get(target) if target is not None else None
     if price is None:
         return None
-    expected = price.of(expected_tokens(ticket.view, answer))
-    if around.remaining_usd is not None and expected > around.remaining_usd:
+    tokens = expected_tokens(ticket.view, answer)
+    expected = price.of(tokens)
+    had = sum(around.prices[t].of(tokens) for t in _asked_before(ticket, target, around) if t in around.prices)
+    if around.remaining_usd is not None and had + expected > around.remaining_usd:
         return Cause.GATE_OVER_BUDGET
     value = ticket.policy.document.gate.answer_value_usd
     if value is not None and not judged.failures and judged.confidence is not None:
         return None if worth_escalating(judged.confidence, expected, value) else Cause.GATE_NOT_WORTH
     return None
+
+
+def _asked_before(ticket: GateTicket, target: Tier | None, around: Surroundings) -> list[Tier]:
+    first = ticket.decision.served
+    if target is None or ticket.policy.document.gate.escalate_to != "next":
+        return [first]
+    return [t for t in reachable(ticket, around) if first.rank <= t.rank < target.rank]
 
 
 def unaffordable(view: RequestView, prices: Mapping[Tier, Price], remaining_usd: float | None) -> frozenset[Tier]:

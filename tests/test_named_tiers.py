@@ -1,4 +1,4 @@
-"""Which tier a model name leads to, and what a budget has left."""
+"""Which tier a model name leads to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from fastapi import HTTPException
 
 from custom_router.deployments import read_deployments
-from custom_router.litellm_adapter.budgets import remaining_budget, share_left
 from custom_router.litellm_adapter.named_tiers import entry_asked, hold_to_cap, take_out, tier_named
 from custom_router.policy import Policy
 from custom_router.tiers import Tier
@@ -141,20 +140,3 @@ def test_a_name_above_the_cap_is_refused_whatever_the_request_says() -> None:
     open_to_it = [("auto", "agenerate_content"), ("tier-frontier", "acompletion"), ("x", "acreate_batch")]
     for model, call_type in [*open_to_it, ("auto", "_aresponses_websocket")]:
         assert held(model, call_type, free) is None
-
-
-@pytest.mark.parametrize(
-    ("user", "dollars", "share"),
-    [
-        ({}, None, None),
-        ({"max_budget": 10.0, "spend": 4.0}, 6.0, 0.6),
-        ({"max_budget": 10.0, "spend": 4.0, "team_max_budget": 100, "team_spend": 95.0}, 5.0, 0.05),
-        ({"user_max_budget": 2.0, "user_spend": 3.0}, 0.0, 0.0),
-        ({"max_budget": 0.0, "spend": 0.0}, 0.0, 0.0),
-        ({"max_budget": 4.0}, 4.0, 1.0),
-        ({"max_budget": 4.0, "spend": -1.0}, 5.0, 1.0),
-    ],
-)
-def test_the_scarcest_budget_counts(user: dict[str, float], dollars: float | None, share: float | None) -> None:
-    assert remaining_budget(SimpleNamespace(**user)) == dollars
-    assert share_left(SimpleNamespace(**user)) == (None if share is None else pytest.approx(share))

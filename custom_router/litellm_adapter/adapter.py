@@ -11,7 +11,7 @@ from typing import Any
 from custom_router.escalation import unaffordable
 from custom_router.lifecycle import Arrival, Bill, Ending, Served
 from custom_router.litellm_adapter.answers import is_repeatable, read_expectations
-from custom_router.litellm_adapter.budgets import remaining_budget
+from custom_router.litellm_adapter.budgets import read_budgets, remaining_budget
 from custom_router.litellm_adapter.cache_answers import CacheAnswers
 from custom_router.litellm_adapter.cache_provider import StoredAnswers
 from custom_router.litellm_adapter.deployments import DeploymentTable, TierFacts
@@ -90,7 +90,8 @@ class LiteLLMAdapter:
         take_out(data)
         # `stream` and friends may have been moved or set by LiteLLM; the shape it was sent in is still there.
         view = RequestView.from_body(kind, data)
-        caller = read_caller(policy, user, data)
+        budgets = await read_budgets(user, data)
+        caller = read_caller(policy, user, data, budgets)
         arrival = Arrival(
             entry_model=model,
             tenant=read_tenant(user),
@@ -111,7 +112,7 @@ class LiteLLMAdapter:
             question=self._cache.question(data, user, expected, facts),
         )
         above = {t for t in TIERS if decision.served.rank < t.rank <= caller.max_tier.rank}
-        pending.unaffordable = unaffordable(view, facts.prices, remaining_budget(user)) & above
+        pending.unaffordable = unaffordable(view, facts.prices, remaining_budget(budgets)) & above
         pending.blind = blind_tiers(view, decision.mode, facts.capabilities)
         if (error := refused(decision, caller, pending.blind, policy.tiers)) is not None:
             self._mark(data, token, pending.record)  # LiteLLM reports it as any failure, which completes the record

@@ -15,6 +15,7 @@ from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
 from custom_router.console.routes import build_console_routes
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
+from custom_router.litellm_adapter.budgets import read_budgets
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.logs import set_up_logs
 from custom_router.litellm_adapter.missing import warn_of_missing_variables
@@ -61,6 +62,7 @@ def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
         admin = user.user_role in (LitellmUserRoles.PROXY_ADMIN, LitellmUserRoles.PROXY_ADMIN_VIEW_ONLY)
         if not admin and not user.token:
             raise HTTPException(403, "this route needs a virtual key")
+        budgets = await read_budgets(user, {})
         return Visitor(
             admin=admin,
             may_change=user.user_role == LitellmUserRoles.PROXY_ADMIN,
@@ -70,7 +72,7 @@ def _mount_routes(runtime: Runtime, deployments: DeploymentTable) -> None:
                 org=text_or_none(attribute(user, "org_id")),
             ),
             key_alias=text_or_none(user.key_alias),
-            caller=lambda policy: read_caller(policy, user, {}),
+            caller=lambda policy: read_caller(policy, user, {}, budgets),
         )
 
     async def admin_visitor(who: Visitor = Depends(visitor)) -> Visitor:  # noqa: B008

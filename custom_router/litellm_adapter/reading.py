@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from custom_router.decision import Decision
-from custom_router.litellm_adapter.budgets import share_left
+from custom_router.litellm_adapter.budgets import Budget, recorded_budgets, share_left
 from custom_router.policy import Caller, resolve_caller, router_settings
 from custom_router.policy.schema import PolicyDocument
 from custom_router.records.record import Tenant
@@ -24,7 +24,10 @@ END_USER_CHARS = 200
 """What is kept of an end user's name, which a client may write at any length."""
 
 
-def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> Caller:
+def read_caller(
+    policy: PolicyDocument, user: Any, data: Mapping[str, Any], budgets: Iterable[Budget] | None = None
+) -> Caller:
+    """What a caller may have. `budgets` are those that hold it now; without, as LiteLLM last read them."""
     request = data.get("proxy_server_request")
     headers = request.get("headers") if isinstance(request, Mapping) else None
     return resolve_caller(
@@ -34,7 +37,7 @@ def read_caller(policy: PolicyDocument, user: Any, data: Mapping[str, Any]) -> C
         headers={str(k).lower(): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else None,
         team=text_or_none(attribute(user, "team_id")),
         team_alias=text_or_none(attribute(user, "team_alias")),
-        budget_left=share_left(user),
+        budget_left=share_left(recorded_budgets(user) if budgets is None else budgets),
     )
 
 

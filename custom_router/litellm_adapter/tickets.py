@@ -16,7 +16,7 @@ from custom_router.deployments import Deployment
 from custom_router.escalation import Surroundings, next_tier
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
-from custom_router.litellm_adapter.budgets import remaining_budget
+from custom_router.litellm_adapter.budgets import read_budgets, remaining_budget
 from custom_router.litellm_adapter.deployments import DeploymentTable
 from custom_router.litellm_adapter.pricing import plain_usage
 from custom_router.litellm_adapter.reading import token_in
@@ -41,7 +41,8 @@ class TicketDesk:
         """The attempt to deliver, by the gate."""
         _, pending, ticket = found
         upstream = _Upstream(self, data, found, ask)
-        return await self.runtime.gatekeeper.settle(ticket, pending.record, first, upstream, self.around(ticket, user))
+        around = await self.around(ticket, user, data)
+        return await self.runtime.gatekeeper.settle(ticket, pending.record, first, upstream, around)
 
     def ticket(self, data: Mapping[str, Any]) -> Found | None:
         """The gated request whose response a hook has in hand, until the gate has closed."""
@@ -127,9 +128,9 @@ class TicketDesk:
         above = [t for t in TIERS if tier.rank < t.rank <= ticket.caller.max_tier.rank]
         return [self.group(ticket, t) for t in (tier, *(t for t in above if t not in pending.barred))]
 
-    def around(self, ticket: GateTicket, user: Any) -> Surroundings:
+    async def around(self, ticket: GateTicket, user: Any, data: Mapping[str, Any]) -> Surroundings:
         facts = self.deployments.tier_facts(ticket.policy.document.tiers)
-        return Surroundings(facts.prices, facts.capabilities, remaining_budget(user))
+        return Surroundings(facts.prices, facts.capabilities, remaining_budget(await read_budgets(user, data)))
 
     def alternatives(self, usage: Usage, model: str | None) -> dict[str, float]:
         """Dollars for the tokens of an answer of `model` at each tier's first deployment, by tier."""

@@ -145,7 +145,7 @@ class LatencyBudget(Section):
 
 
 class NearBudget(Section):
-    """What happens to a caller whose key, team or user budget is nearly used up."""
+    """What happens to a caller one of whose budgets is nearly used up."""
 
     max_tier: Tier | None = None
     """Highest tier that it then gets; leave out to change nothing until LiteLLM refuses it."""

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,21 @@ def test_local_models_are_those_of_the_configuration() -> None:
     assert Policy.load(DEPLOY / "policy" / "routing_policy.yaml").document.classifier.vllm.model in given
 
 
+def test_all_local_models_fit_on_their_gpus_together() -> None:
+    """As shipped: each on as many GPUs as it is spread over, and no GPU promised to more than it has memory for."""
+    taken: Counter[str] = Counter()
+    for name in LOCAL_MODELS:
+        (devices,) = SERVICES[name]["deploy"]["resources"]["reservations"]["devices"]
+        asked = [re.fullmatch(r"\$\{(\w+):-(\d+)\}", device) for device in devices["device_ids"]]
+        assert all(match and EXAMPLE[match[1]] == match[2] for match in asked)
+        words = command(name)
+        spread = int(words[words.index("--tensor-parallel-size") + 1]) if "--tensor-parallel-size" in words else 1
+        gpus = {match[2] for match in asked if match}
+        assert len(gpus) == len(asked) == spread
+        taken.update(dict.fromkeys(gpus, round(100 * float(words[words.index("--gpu-memory-utilization") + 1]))))
+    assert max(taken.values()) <= 90
+
+
 def test_the_image_copies_what_there_is_and_runs_as_nobody_of_note() -> None:
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
     allowed = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
@@ -232,6 +248,21 @@ def test_the_charts_values_name_what_there_is() -> None:
     assert folder is not None
     assert f"{folder[1]}/litellm_config.yaml" in {mount["mountPath"] for mount in values["volumeMounts"]}
     assert values["envVars"]["TIER_ROUTER_POLICY"].startswith("/etc/tier-router/")
+
+
+def test_the_charts_records_outlive_a_pod_and_are_one_folder_for_all() -> None:
+    values = yaml.safe_load((DEPLOY / "helm-values.yaml").read_text(encoding="utf-8"))
+    (claim,) = (made for made in values["extraResources"] if made["kind"] == "PersistentVolumeClaim")
+    (records,) = (volume for volume in values["volumes"] if volume["name"] == "records")
+    assert records["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert values["podSecurityContext"]["fsGroup"] == values["securityContext"]["runAsUser"]
+    (mounted,) = (mount["mountPath"] for mount in values["volumeMounts"] if mount["name"] == "records")
+    policy = Policy.load(DEPLOY / "policy" / "routing_policy.yaml").document
+    folder = re.search(r"^WORKDIR (/opt/\S+)$", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert folder is not None
+    assert f"{folder[1]}/{policy.records.directory}".startswith(f"{mounted}/")
 
 
 class DeployedStack(Stack):
