@@ -112,6 +112,7 @@ class Runtime:
                 tenant=arrival.conversation_scope,
                 capabilities=capabilities,
                 hopeless=hopeless(self.gatekeeper.rates.rate, policy.document, prices or {}),
+                resumed=arrival.resumed,
             )
         except Exception:
             # Whatever is wrong with the router, the request goes on, dearer rather than not at all.
