@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from cachetools import TTLCache
 
@@ -25,6 +26,11 @@ class Place:
 
     turn: bytes
     answered: tuple[bytes, ...]
+
+    @property
+    def opening(self) -> bytes:
+        """Its first turn, which names the conversation."""
+        return self.answered[-1] if self.answered else self.turn
 
 
 def place(view: RequestView, tenant: str) -> Place:
@@ -71,6 +77,11 @@ class Conversations:
         """
         with self._lock:
             return next((tier for turn in answered if (tier := self._reached.get(turn)) is not None), None)
+
+    def unknown(self, answered: Iterable[bytes]) -> list[bytes]:
+        """Those of the turns that are later than the latest known, latest first."""
+        with self._lock:
+            return list(takewhile(lambda turn: self._reached.get(turn) is None, answered))
 
     def reach(self, turn: bytes, tier: Tier) -> None:
         """Note that a turn was decided to go to `tier`; the time to live begins anew. Asked again, the last counts."""

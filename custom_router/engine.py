@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from custom_router.causes import Cause
 from custom_router.classification import Classification, needs_models, unheard
 from custom_router.classify.heads import accept as accept_head
-from custom_router.conversations import Conversations, place
+from custom_router.conversations import Conversations, Place, place
 from custom_router.decide import decide
 from custom_router.decision import NO_LIMITS, Basis, Capability, Circumstances, Decision, Reading
 from custom_router.domains.base import DomainMatch
@@ -34,6 +34,7 @@ from custom_router.policy import Caller, Finding, Mode, Policy, PolicyError
 from custom_router.policy.schema import PolicyDocument
 from custom_router.policy.watch import PolicyWatcher
 from custom_router.request import RequestView
+from custom_router.shared_floors import SharedFloors
 from custom_router.stage_timer import StageTimer
 from custom_router.tiers import Tier, higher
 from custom_router.turns import Standing, TurnKind, stand
@@ -73,6 +74,8 @@ class RouterEngine:
         self.watcher = PolicyWatcher(path, self._install, fallback=fallback)
         conversations = self.policy.document.conversations
         self.conversations = Conversations(capacity=conversations.capacity, ttl_s=conversations.ttl_minutes * 60)
+        self.shared: SharedFloors | None = None
+        """What other workers know of conversations; None for an engine that does not serve."""
 
     @classmethod
     def from_policy(cls, path: str | Path) -> RouterEngine:
@@ -95,13 +98,16 @@ class RouterEngine:
         return self._installed
 
     def start(self) -> None:
-        """Serve: load the encoder in the background and watch the policy file."""
+        """Serve: load the encoder in the background, watch the policy file, share what conversations have reached."""
+        self.shared = SharedFloors(self.policy.document.conversations.ttl_minutes * 60)
         self.watcher.start()
         self.encoder.start()
         self.classification.prepare(self.policy)
 
     def close(self) -> None:
         """Stop the background threads."""
+        if self.shared is not None:
+            self.shared.close()
         self.watcher.close()
         self.encoder.close()
 
@@ -136,7 +142,9 @@ class RouterEngine:
         standing = stand(view)
         here = place(view, tenant)
         turn = here.turn if standing.judged is view else place(standing.judged, tenant).turn
-        around = Circumstances(capabilities, floor=self.conversations.floor(here.answered), hopeless=hopeless)
+        around = Circumstances(
+            capabilities, floor=await self._floor(here, document, timer, rehearsal), hopeless=hopeless
+        )
         around = self._recalled(standing, turn, tenant, around)
         if view.resumes and document.mode is not Mode.SHADOW:  # what shadow served tells nothing of what was decided
             around = _resuming(standing, resumed, around)
@@ -166,6 +174,8 @@ class RouterEngine:
             # Not what shadow served: the default tier would then be every later turn's floor, and the record wrong.
             self.conversations.reach(here.turn, decision.tier)
             self.conversations.settle(turn, decision.tier)
+            if self.shared is not None and document.cache.redis is not None and document.conversations.sticky:
+                self.shared.reach(document.cache.redis, here, decision.tier)
         timer.lap("decide")
         basis = Basis(view, standing.judged, searched, around)
         return replace(decision, latency_ms=timer.laps, reading=reading, turn=turn, basis=basis)
@@ -176,6 +186,17 @@ class RouterEngine:
             self.encoder.load_now()
         # Each is a conversation of its own: a shared memory would make the order, and earlier batches, matter.
         return [await self.decide(v, caller, tenant=uuid.uuid4().hex, patient=True) for v in views]
+
+    async def _floor(self, here: Place, document: PolicyDocument, timer: StageTimer, rehearsal: bool) -> Tier | None:
+        """The tier that the conversation has reached as far as this worker knows, or of later turns any other."""
+        floor, redis = self.conversations.floor(here.answered), document.cache.redis
+        if self.shared is None or redis is None or rehearsal or not document.conversations.sticky:
+            return floor
+        if floor is Tier.FRONTIER or not (later := self.conversations.unknown(here.answered)):
+            return floor
+        found = await self.shared.floor(redis, here, later)
+        timer.lap("recall")
+        return found or floor
 
     def _recalled(self, standing: Standing, turn: bytes, tenant: str, around: Circumstances) -> Circumstances:
         """What became of the turn that this one continues."""

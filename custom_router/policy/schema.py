@@ -130,7 +130,7 @@ class ConversationPolicy(Section):
     ttl_minutes: float = Field(default=60.0, gt=0)
     """How long a turn is remembered."""
     capacity: int = Field(default=50_000, gt=0)
-    """Turns remembered per worker; the longest idle is forgotten first."""
+    """Turns remembered per worker; the longest idle is forgotten first. With `cache.redis` workers tell each other."""
 
 
 class LatencyBudget(Section):
