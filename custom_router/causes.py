@@ -28,6 +28,7 @@ class Cause(StrEnum):
     NO_CAPABLE_TIER = "no_capable_tier"
     CONVERSATION_FLOOR = "conversation_floor"
     CONVERSATION_KEPT = "conversation_kept"
+    CONVERSATION_UNKNOWN = "conversation_unknown"
     CALLER_FLOOR = "caller_floor"
     CALLER_CAP = "caller_cap"
     CALLER_POLICY_MALFORMED = "caller_policy_malformed"
@@ -91,6 +92,7 @@ MEANING: dict[Cause, str] = {
     Cause.NO_CAPABLE_TIER: "no tier within the cap can take this request: an image is refused, all else sent on",
     Cause.CONVERSATION_FLOOR: "the conversation had already reached this tier",
     Cause.CONVERSATION_KEPT: "a tool loop or a short confirmation keeps the tier of the turn it continues",
+    Cause.CONVERSATION_UNKNOWN: "the provider keeps the earlier turns, and which tier answered them is not known",
     Cause.CALLER_FLOOR: "the key's or team's min_tier",
     Cause.CALLER_CAP: "the key's or team's max_tier lowered the tier",
     Cause.CALLER_POLICY_MALFORMED: "the key's or team's router metadata is malformed; the strictest reading applies",

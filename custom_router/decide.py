@@ -109,15 +109,18 @@ def _propose(
         ladder.causes.extend(around.failures)
         ladder.propose(around.kept, Cause.CONVERSATION_KEPT)
         return
+    if scores is not None:
+        _propose_by_scores(ladder, scores, document, around)
+    on_failure = document.classifier.on_failure
     for cause in around.failures:
-        ladder.propose(higher(ladder.tier, document.classifier.on_failure), cause)
-    if scores is None:
-        return
-    chosen = cheapest_good_enough(scores, document)
-    if around.failures:
-        ladder.raise_to(chosen, Cause.SCORE)  # the head has spoken, and another stage has not
-    else:
-        ladder.propose(chosen, Cause.SCORE)
+        if scores is None or on_failure.rank > ladder.tier.rank:
+            ladder.propose(higher(ladder.tier, on_failure), cause)
+        else:
+            ladder.causes.append(cause)
+
+
+def _propose_by_scores(ladder: _Ladder, scores: Scores, document: PolicyDocument, around: Circumstances) -> None:
+    ladder.propose(cheapest_good_enough(scores, document), Cause.SCORE)
     unfamiliar = document.classifier.out_of_distribution
     if scores.ood > unfamiliar.limit:
         ladder.raise_to(unfamiliar.tier, Cause.OUT_OF_DISTRIBUTION)

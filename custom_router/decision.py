@@ -31,9 +31,10 @@ class Circumstances:
     """What surrounds a request without being part of it.
 
     `floor` is the tier its conversation has already reached, `kept` that of the turn which a tool loop or a
-    confirmation continues, `followed` that of the turn a follow-up builds on. `domain` is what recognition found.
-    `failures` are the stages that could not answer, `unheard` is why the vLLM classifier had no say. `hopeless` are
-    tiers whose answers the gate has lately escalated so often that trying them costs more than going up at once.
+    confirmation continues, `followed` that of a turn which this one builds on, or which only its provider has. `domain`
+    is what recognition found. `failures` are the stages that could not answer, `unheard` is why the vLLM classifier had
+    no say. `hopeless` are tiers whose answers the gate has lately escalated so often that trying them costs more than
+    going up at once.
     """
 
     capabilities: Mapping[Tier, Capability] = field(default_factory=lambda: NO_LIMITS)
@@ -108,6 +109,6 @@ class Decision:
     reading: Reading | None = None
     """How the scores came about; None where nothing was classified."""
     turn: bytes = b""
-    """`conversations.turn_key` of what was asked: the tier that answers it in the end is remembered under it."""
+    """Names what was asked (`conversations.Place`): the tier that answers it in the end is remembered under it."""
     basis: Basis | None = None
     """What it was made of; None with the router off."""

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from custom_router.causes import Cause
 from custom_router.classification import Classification, needs_models, unheard
 from custom_router.classify.heads import accept as accept_head
-from custom_router.conversations import Conversations, turn_key
+from custom_router.conversations import Conversations, Place, place
 from custom_router.decide import decide
 from custom_router.decision import NO_LIMITS, Basis, Capability, Circumstances, Decision, Reading
 from custom_router.domains.base import DomainMatch
@@ -33,8 +34,9 @@ from custom_router.policy import Caller, Finding, Mode, Policy, PolicyError
 from custom_router.policy.schema import PolicyDocument
 from custom_router.policy.watch import PolicyWatcher
 from custom_router.request import RequestView
+from custom_router.shared_floors import SharedFloors
 from custom_router.stage_timer import StageTimer
-from custom_router.tiers import Tier
+from custom_router.tiers import Tier, higher
 from custom_router.turns import Standing, TurnKind, stand
 
 
@@ -72,6 +74,8 @@ class RouterEngine:
         self.watcher = PolicyWatcher(path, self._install, fallback=fallback)
         conversations = self.policy.document.conversations
         self.conversations = Conversations(capacity=conversations.capacity, ttl_s=conversations.ttl_minutes * 60)
+        self.shared: SharedFloors | None = None
+        """What other workers know of conversations; None for an engine that does not serve."""
 
     @classmethod
     def from_policy(cls, path: str | Path) -> RouterEngine:
@@ -94,13 +98,16 @@ class RouterEngine:
         return self._installed
 
     def start(self) -> None:
-        """Serve: load the encoder in the background and watch the policy file."""
+        """Serve: load the encoder in the background, watch the policy file, share what conversations have reached."""
+        self.shared = SharedFloors(self.policy.document.conversations.ttl_minutes * 60)
         self.watcher.start()
         self.encoder.start()
         self.classification.prepare(self.policy)
 
     def close(self) -> None:
         """Stop the background threads."""
+        if self.shared is not None:
+            self.shared.close()
         self.watcher.close()
         self.encoder.close()
 
@@ -112,12 +119,14 @@ class RouterEngine:
         tenant: str = "",
         capabilities: Mapping[Tier, Capability] = NO_LIMITS,
         hopeless: frozenset[Tier] = frozenset(),
+        resumed: Tier | None = None,
         patient: bool = False,
         rehearsal: bool = False,
     ) -> Decision:
         """Decide one request within the latency budget.
 
-        `hopeless` are tiers that the gate's recent verdicts say are not worth trying.
+        `hopeless` are tiers that the gate's recent verdicts say are not worth trying. `resumed` is the tier that gave
+        the answer from which the request goes on (`view.resumes`); None where that is not known.
 
         `patient` waits for every stage however long it takes, and runs even those that cannot change the tier.
         `rehearsal` decides what nobody has sent: it is neither remembered nor counted.
@@ -131,8 +140,14 @@ class RouterEngine:
             return decide(view, None, caller, installed.policy, Circumstances(capabilities))
         timer = StageTimer()
         standing = stand(view)
-        fingerprint = view.fingerprint(tenant)
-        around = self._recalled(view, standing, fingerprint, Circumstances(capabilities, hopeless=hopeless))
+        here = place(view, tenant)
+        turn = here.turn if standing.judged is view else place(standing.judged, tenant).turn
+        around = Circumstances(
+            capabilities, floor=await self._floor(here, document, timer, rehearsal), hopeless=hopeless
+        )
+        around = self._recalled(standing, turn, tenant, around)
+        if view.resumes and document.mode is not Mode.SHADOW:  # what shadow served tells nothing of what was decided
+            around = _resuming(standing, resumed, around)
         if standing.kind is not TurnKind.NEW:
             view = replace(view, signals=view.signals | standing.judged.signals)
         matches = named_by_caller(caller)
@@ -155,11 +170,12 @@ class RouterEngine:
             )
             around = _with_reading(around, reading, matches, caller, document)
         decision = decide(view, reading.scores if reading else None, caller, installed.policy, around)
-        turn = turn_key(fingerprint, standing.judged.text)
         if not rehearsal:
             # Not what shadow served: the default tier would then be every later turn's floor, and the record wrong.
-            self.conversations.reach(fingerprint, decision.tier)
+            self.conversations.reach(here.turn, decision.tier)
             self.conversations.settle(turn, decision.tier)
+            if self.shared is not None and document.cache.redis is not None and document.conversations.sticky:
+                self.shared.reach(document.cache.redis, here, decision.tier)
         timer.lap("decide")
         basis = Basis(view, standing.judged, searched, around)
         return replace(decision, latency_ms=timer.laps, reading=reading, turn=turn, basis=basis)
@@ -171,19 +187,24 @@ class RouterEngine:
         # Each is a conversation of its own: a shared memory would make the order, and earlier batches, matter.
         return [await self.decide(v, caller, tenant=uuid.uuid4().hex, patient=True) for v in views]
 
-    def _recalled(
-        self, view: RequestView, standing: Standing, fingerprint: str, around: Circumstances
-    ) -> Circumstances:
-        """What the conversation so far says about this turn."""
-        if not view.turns:
-            return around
-        around = replace(around, floor=self.conversations.floor(fingerprint))
+    async def _floor(self, here: Place, document: PolicyDocument, timer: StageTimer, rehearsal: bool) -> Tier | None:
+        """The tier that the conversation has reached as far as this worker knows, or of later turns any other."""
+        floor, redis = self.conversations.floor(here.answered), document.cache.redis
+        if self.shared is None or redis is None or rehearsal or not document.conversations.sticky:
+            return floor
+        if floor is Tier.FRONTIER or not (later := self.conversations.unknown(here.answered)):
+            return floor
+        found = await self.shared.floor(redis, here, later)
+        timer.lap("recall")
+        return found or floor
+
+    def _recalled(self, standing: Standing, turn: bytes, tenant: str, around: Circumstances) -> Circumstances:
+        """What became of the turn that this one continues."""
         if standing.continues is None:
             return around
-        before = self.conversations.settled(turn_key(fingerprint, standing.continues.text))
         if standing.kind is TurnKind.FOLLOW_UP:
-            return replace(around, followed=before)
-        return replace(around, kept=before)
+            return replace(around, followed=self.conversations.settled(place(standing.continues, tenant).turn))
+        return replace(around, kept=self.conversations.settled(turn))
 
     def needs_encoder(self) -> bool:
         """Whether the policy in force uses the trained head or the domain model, which are loaded with the encoder."""
@@ -232,6 +253,16 @@ def _settled(view: RequestView, caller: Caller, around: Circumstances, policy: P
     return decide(view, None, caller, policy, around).tier is Tier.FRONTIER
 
 
+def _resuming(standing: Standing, resumed: Tier | None, around: Circumstances) -> Circumstances:
+    """What is known of turns that only the provider has: at most the tier that answered them, in which they may have
+    raised what no longer can be read. Not even that is as uncertain as a stage that failed."""
+    if resumed is None:
+        return replace(around, failures=(Cause.CONVERSATION_UNKNOWN,))
+    if standing.continues is None and standing.kind in (TurnKind.TOOL_LOOP, TurnKind.CONFIRMATION):
+        return replace(around, kept=resumed)
+    return replace(around, followed=higher(around.followed or resumed, resumed))
+
+
 def _with_reading(
     around: Circumstances,
     reading: Reading,
@@ -244,6 +275,6 @@ def _with_reading(
     return replace(
         around,
         domain=strictest([*matches, *found], document.domains, caller.max_tier),
-        failures=(reading.failure,) if reading.failure else (),
+        failures=around.failures + ((reading.failure,) if reading.failure else ()),
         unheard=unheard(opinion) if opinion is not None and not opinion.heard else None,
     )

@@ -24,6 +24,8 @@ class Arrival:
     conversation_scope: str
     began: float
     """`time.perf_counter()` at which the hook was entered."""
+    resumed: Tier | None = None
+    """The tier that answered what the request resumes, where it resumes something and that is known."""
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 

@@ -13,7 +13,7 @@ from custom_router.tiers import Tier
 
 TEAMS = BoundedLabel("teams", 50)
 DEPLOYMENTS = BoundedLabel("deployments", 50)
-STAGES = ("rules", "classify", "encoder", "vllm", "decide", "cache")
+STAGES = ("recall", "rules", "classify", "encoder", "vllm", "decide", "cache")
 PARTS = ("first_attempt", "escalation", "self_check", "vllm", "embedding")
 """Fields of the record's cost that make up its total."""
 FAILURES = frozenset(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -42,8 +41,9 @@ class RequestView:
     """What one request asks, whichever API it came through. Immutable, bounded, free of LiteLLM types.
 
     `text` is the last user turn; `system` the joined system prompts; `history` all other turns, oldest first, of which
-    the last `loop` came after the last user turn, as tool calls and results do. `malformed` says why the body could not
-    be read (the router then sends it up a tier).
+    the last `loop` came after the last user turn, as tool calls and results do. `resumes` names the earlier turns that
+    only the provider has; without any user turn beside it `text` is empty and all of `history` a loop. `malformed` says
+    why the body could not be read (the router then sends it up a tier).
     """
 
     call_type: CallType
@@ -51,6 +51,7 @@ class RequestView:
     system: str = ""
     history: tuple[Turn, ...] = ()
     loop: int = 0
+    resumes: str | None = None
     images: int = 0
     attachments: int = 0
     tools: int = 0
@@ -89,16 +90,6 @@ class RequestView:
         turns = [t.text for t in self.history if t.role == "user"][-8:]
         parts = [(self.system, 8_000), *((turn, 4_000) for turn in turns), (self.text, 8_000)]
         return "\n".join(head_and_tail(part, limit) for part, limit in parts if part)
-
-    def fingerprint(self, tenant: str) -> str:
-        """Identify the conversation: tenant, system prompt and opening user turn, hashed (hex, 32 digits)."""
-        opening = next((t.text for t in self.history if t.role == "user"), self.text)
-        digest = hashlib.blake2b(digest_size=16)
-        for part in (tenant, self.system, opening):
-            encoded = part.encode("utf-8", "surrogatepass")
-            digest.update(len(encoded).to_bytes(8, "big"))
-            digest.update(encoded)
-        return digest.hexdigest()
 
     @classmethod
     def from_body(cls, call_type: CallType, body: object) -> RequestView:
@@ -237,6 +228,8 @@ def _from_turns(
             turns.append(Turn(role, read.text))
     asked = next((i for i in range(len(turns) - 1, -1, -1) if turns[i].role == "user"), None)
     view_system = _clean("\n".join(p for p in prompts if p))
+    if asked is None and turns and call_type is CallType.RESPONSES and _resumes(body):
+        asked, turns = 0, [Turn("user", ""), *turns]
     if asked is None:
         return _view(call_type, body, turns, view_system, seen, malformed="no user turn")
     ordered = [*turns[:asked], *turns[asked + 1 :], turns[asked]]
@@ -262,6 +255,7 @@ def _view(
         text=text,
         system=system,
         history=tuple(turns[:-1]) if not malformed else tuple(turns),
+        resumes=_resumes(body) if call_type is CallType.RESPONSES else None,
         images=seen.images,
         attachments=seen.attachments,
         tools=tool_count,
@@ -273,6 +267,13 @@ def _view(
         signals=detect_signals(text, tools=tool_count, attachments=seen.images + seen.attachments, json_mode=json_mode),
         malformed=malformed,
     )
+
+
+def _resumes(body: Mapping[str, Any]) -> str | None:
+    conversation = body.get("conversation")
+    named = conversation.get("id") if isinstance(conversation, Mapping) else conversation
+    resumed = body.get("previous_response_id") or named
+    return str(resumed) if resumed else None
 
 
 def _wants_json(body: Mapping[str, Any]) -> bool:

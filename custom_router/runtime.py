@@ -114,6 +114,7 @@ class Runtime:
                 hopeless=hopeless(self.gatekeeper.rates.of(arrival.tenant.account), policy.document, prices or {})
                 if repeatable
                 else frozenset(),
+                resumed=arrival.resumed,
             )
         except Exception:
             # Whatever is wrong with the router, the request goes on, dearer rather than not at all.

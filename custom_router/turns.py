@@ -40,7 +40,7 @@ class TurnKind(StrEnum):
 class Standing:
     """A turn's kind and the request to judge in its place: for a tool loop or a confirmation the turn they continue as
     it stood when it was asked, for a follow-up the turn it builds on and itself. `continues` is the earlier request
-    whose tier counts here; None for a new one."""
+    whose tier counts here; None for a new one, and for one that continues what only its provider has."""
 
     kind: TurnKind
     judged: RequestView
@@ -93,13 +93,16 @@ def _refers_back(text: str) -> bool:
 
 def stand(view: RequestView) -> Standing:
     """How the last turn stands to those before it."""
-    if view.malformed or not view.history:
+    if view.malformed or not (view.history or view.resumes):
         return Standing(TurnKind.NEW, view)
+    if view.resumes and not view.text and view.history and view.loop == len(view.history):
+        return Standing(TurnKind.TOOL_LOOP, view)
     looping = any(turn.role in ("tool", "function") for turn in view.history[len(view.history) - view.loop :])
     start = _before_loop(view) if view.loop else view
     opening = _at_last_substantive(start)
     if opening is None:
-        return Standing(TurnKind.TOOL_LOOP if looping else TurnKind.NEW, start if looping else view)
+        unknown = TurnKind.CONFIRMATION if view.resumes else TurnKind.NEW
+        return Standing(TurnKind.TOOL_LOOP if looping else unknown, start if looping else view)
     kind = TurnKind.TOOL_LOOP if looping else TurnKind.NEW if opening is start else TurnKind.CONFIRMATION
     base = _built_on(opening)
     judged = opening if base is None else _joined(base, opening)

@@ -268,7 +268,7 @@ async def test_a_broken_sentence_encoder_costs_only_the_requests_that_need_it(ma
     engine = make("domains: {finance: {threshold: 0.2}}\n")
     encoder.broken = True
     assert (await engine.decide(chat(PLAIN), tenant="a")).p_ok
-    assert (await engine.decide(chat(MONEY), tenant="b")).causes == (Cause.ENCODER_UNAVAILABLE,)
+    assert Cause.ENCODER_UNAVAILABLE in (await engine.decide(chat(MONEY), tenant="b")).causes
 
 
 async def test_a_domain_of_another_team_does_not_ask_the_model(make: Make, encoder: Stand) -> None:
@@ -303,11 +303,12 @@ async def test_a_failure_goes_to_the_tier_the_policy_names_and_rules_still_hold(
         "classifier: {on_failure: medium}\ndomains: {finance: {threshold: 0.5, rules: {terms: [mortgage]}}}\n"
     )
     encoder.broken = True
-    assert (await engine.decide(chat("hello"))).causes == (Cause.ENCODER_UNAVAILABLE,)
-    assert (await engine.decide(chat("hello"))).tier is Tier.MEDIUM
+    decision = await engine.decide(chat("hello"))
+    assert (decision.tier, decision.set_by) == (Tier.MEDIUM, Cause.ENCODER_UNAVAILABLE)
+    assert decision.causes == (Cause.SCORE, Cause.ENCODER_UNAVAILABLE)
     assert (await engine.decide(chat("my mortgage"))).tier is Tier.FRONTIER
     capped = await engine.decide(chat("hi"), Caller(max_tier=Tier.SIMPLE))
-    assert capped.causes == (Cause.ENCODER_UNAVAILABLE, Cause.CALLER_CAP)
+    assert capped.causes == (Cause.SCORE, Cause.ENCODER_UNAVAILABLE)
 
 
 async def test_a_late_sentence_encoder_lowers_no_tier(make: Make, encoder: Stand) -> None:
@@ -318,7 +319,7 @@ async def test_a_late_sentence_encoder_lowers_no_tier(make: Make, encoder: Stand
     engine = make(policy)
     encoder.broken = True
     broken = await engine.decide(hard)
-    assert broken.causes[0] is Cause.ENCODER_UNAVAILABLE
+    assert Cause.ENCODER_UNAVAILABLE in broken.causes
     assert well.tier is Tier.FRONTIER
     assert Cause.OUT_OF_DISTRIBUTION in broken.causes
     assert (broken.tier, broken.p_ok, broken.ood, broken.intent) == (well.tier, well.p_ok, well.ood, well.intent)
@@ -395,23 +396,33 @@ async def test_a_follow_up_keeps_its_conversations_tier(make: Make) -> None:
     opening = {"role": "user", "content": "Hello"}
     answer = {"role": "assistant", "content": "Hi"}
 
-    async def turn(*texts: str, tenant: str = "t") -> Decision:
+    async def turn(*texts: str, tenant: str = "t", least: Tier = Tier.SIMPLE) -> Decision:
         rest = [m for text in texts for m in (answer, {"role": "user", "content": text})]
-        return await engine.decide(RequestView.from_chat({"messages": [system, opening, *rest]}), tenant=tenant)
+        view = RequestView.from_chat({"messages": [system, opening, *rest]})
+        return await engine.decide(view, Caller(header_tier=least), tenant=tenant)
 
     assert (await turn()).tier is Tier.SIMPLE
-    assert (await turn("my mortgage")).tier is Tier.FRONTIER
-    # The client has forgotten the turn about money, as clients with a short window do.
-    later = await turn("thanks")
-    assert (later.tier, Cause.CONVERSATION_FLOOR in later.causes) == (Tier.FRONTIER, True)
-    assert (await turn("thanks", tenant="another key")).tier is Tier.SIMPLE
-    assert (await turn()).tier is Tier.SIMPLE, "an opening request begins a conversation of its own"
+    assert (await turn("my house", least=Tier.MEDIUM)).tier is Tier.MEDIUM
+    said = ["my house"]
+    for text in ("Name three rivers of France, in a table, with their lengths.", "thanks", "Spell their names."):
+        said.append(text)
+        later = await turn(*said)
+        assert later.tier is Tier.MEDIUM, text
+        assert (later.set_by is Cause.CONVERSATION_KEPT) == (text == "thanks")
+    assert (await turn(*said, tenant="another key")).tier is Tier.SIMPLE
+    assert (await turn("thanks")).tier is Tier.SIMPLE, "another conversation with the same opening"
+    assert (await turn("my boat")).tier is Tier.SIMPLE, "an edited turn is held to those before it"
+    assert (await turn("my house", "Name three rivers.")).tier is Tier.MEDIUM
+    assert (await turn("my house")).tier is Tier.SIMPLE, "a turn asked again is judged again"
 
 
 async def test_a_policy_may_let_conversations_drop(make: Make) -> None:
     engine = make(CONSTANT + RULES + "conversations: {sticky: off}\n", loaded=False)
-    await engine.decide(chat("Hello", "Hi", "my mortgage"))
-    assert (await engine.decide(chat("Hello", "Hi", "thanks"))).tier is Tier.SIMPLE
+    later = "Name three rivers of France, in a table, with their lengths."
+    for sticky, tier in (("off", Tier.SIMPLE), ("on", Tier.MEDIUM)):
+        edit(engine, CONSTANT + RULES + f"conversations: {{sticky: {sticky}}}\n")
+        await engine.decide(chat("Hello"), Caller(header_tier=Tier.MEDIUM))
+        assert (await engine.decide(chat("Hello", "Hi", later))).tier is tier
 
 
 async def test_a_batch_depends_on_neither_order_nor_duplicates_nor_earlier_batches(make: Make) -> None:

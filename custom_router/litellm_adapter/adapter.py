@@ -98,6 +98,7 @@ class LiteLLMAdapter:
             litellm_call_id=text_or_none(data.get("litellm_call_id")),
             conversation_scope=str(attribute(user, "api_key") or ""),
             began=began,
+            resumed=self._deployments.tier_of_response(data.get("previous_response_id"), policy.tiers),
         )
         facts = self._tier_facts()
         expected = read_expectations(kind, data)

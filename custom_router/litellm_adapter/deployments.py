@@ -121,6 +121,22 @@ class DeploymentTable:
         self.all()
         return self._by_id.get(model_id) if isinstance(model_id, str) else None
 
+    def tier_of_response(self, response_id: object, tiers: Tiers) -> Tier | None:
+        """The tier that gave a response of `/v1/responses`; None where its id does not say.
+
+        LiteLLM writes the deployment into the ids that clients get, and encrypts them, so that none can be made up.
+        Whom the response belongs to it checks after us.
+        """
+        from litellm.proxy.hooks.responses_id_security import ResponsesIDSecurity
+        from litellm.responses.utils import ResponsesAPIRequestUtils
+
+        if not isinstance(response_id, str):
+            return None
+        plain, _, _ = ResponsesIDSecurity()._decrypt_response_id(response_id)
+        deployment = self.by_id(ResponsesAPIRequestUtils.get_model_id_from_response_id(plain))
+        groups = {tiers[tier].model: tier for tier in TIERS}
+        return groups.get(deployment.group) if deployment is not None else None
+
     def rates(self, model_id: object) -> Rates | None:
         """The prices of the deployment that LiteLLM names by this id."""
         self.all()

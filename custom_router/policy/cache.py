@@ -29,7 +29,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class RedisPolicy(Section):
-    """A Redis of version 6.2 or later that all workers share."""
+    """A Redis of version 6.2 or later that all workers share, for the cache and for what conversations have reached."""
 
     url: str = Field(min_length=1)
     """`redis://`, `rediss://` (TLS) or `unix://`, with user, password and database; `redis+cluster://` for a cluster,
@@ -84,7 +84,7 @@ class CachePolicy(Section):
     file: str | None = None
     """File in which an in-process cache survives a restart, relative to the working directory of the proxy."""
     redis: RedisPolicy | None = None
-    """Left out, each worker keeps its own entries in memory."""
+    """Left out, each worker keeps its own entries, and what conversations have reached, in memory."""
 
     @field_validator("max_error")
     @classmethod

@@ -126,11 +126,11 @@ class ConversationPolicy(Section):
     """A conversation keeps the tier it has reached."""
 
     sticky: bool = True
-    """Whether a later turn may never drop below the highest tier an earlier turn of the conversation reached."""
+    """Whether a later turn may not drop below the tier that the conversation has reached, as far as that is known."""
     ttl_minutes: float = Field(default=60.0, gt=0)
-    """How long an idle conversation is remembered."""
+    """How long a turn is remembered."""
     capacity: int = Field(default=50_000, gt=0)
-    """Conversations remembered per worker; the longest idle is forgotten first."""
+    """Turns remembered per worker; the longest idle is forgotten first. With `cache.redis` workers tell each other."""
 
 
 class LatencyBudget(Section):

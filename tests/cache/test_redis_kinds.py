@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,13 @@ from cryptography.x509.oid import NameOID
 
 from custom_router.cache.base import Selector, StoreFailed
 from custom_router.cache.redis_store import RedisStore
+from custom_router.conversations import place
 from custom_router.demo.stack import free_port
 from custom_router.policy import CachePolicy
+from custom_router.policy.cache import RedisPolicy
+from custom_router.request import RequestView
+from custom_router.shared_floors import SharedFloors
+from custom_router.tiers import Tier
 from tests.cache.cache_requests import entry, eventually, unit
 from tests.cache.redis_server import RedisServer
 
@@ -42,6 +48,27 @@ async def works(url: str) -> None:
     await eventually(lambda: not other.holds(stored.partition))
     await one.close()
     await other.close()
+    await tells_tiers(RedisPolicy(url=url, deadline_ms=3000))
+
+
+async def tells_tiers(settings: RedisPolicy) -> None:
+    """What a conversation reached in one worker another is told, of all its turns at once."""
+    one, other = SharedFloors(60.0), SharedFloors(60.0)
+    turns = [turn for number in range(40) for turn in (f"And {number}?", "So.")]
+    for end in (1, 3, 5):
+        one.reach(settings, place(said(turns[:end]), "t"), Tier.MEDIUM)
+    await one.settled()
+    for end, tier in ((3, Tier.MEDIUM), (21, Tier.MEDIUM), (79, None)):
+        here = place(said(turns[:end]), "t")
+        assert await other.floor(settings, here, here.answered) is tier, end
+    for floors in (one, other):
+        floors.close()
+        await floors.settled()
+
+
+def said(texts: Sequence[str]) -> RequestView:
+    messages = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
+    return RequestView.from_chat({"messages": messages})
 
 
 def command(server: RedisServer, *words: str) -> None:
@@ -91,6 +118,7 @@ async def test_access_rules(redis_server: RedisServer) -> None:
         {"redis": {"url": redis_server.url.replace("//", "//router:pw@"), "deadline_ms": 3000, "prefix": "shop"}}
     )
     assert policy.redis is not None
+    await tells_tiers(policy.redis)
     store = RedisStore(policy, policy.redis)
     await store.put(entry())
     assert await store.get(entry().partition, entry().id) is not None

@@ -140,6 +140,25 @@ def test_what_one_stores_both_serve(workers: Workers) -> None:
     assert {record["cache"]["entry_id"] for records in hits.values() for record in records} == {kept}
 
 
+def test_what_a_conversation_reached_in_one_holds_in_both(workers: Workers) -> None:
+    opening = {"role": "user", "content": "Name a town in France."}
+    (sent, answer) = ({"x-router-tier": "medium"}, {"role": "assistant", "content": "Lyon."})
+    assert workers.post("", messages=[opening], headers=sent).headers["x-router-tier"] == "medium"
+    known = {record["request_id"] for record in workers.settled()}
+
+    def each() -> bool:
+        # Every time another turn, which no worker can know from the last.
+        asked = {"role": "user", "content": f"List the {len(workers.records())} best streets there, by their length."}
+        response = workers.post("", messages=[opening, answer, asked])
+        assert response.status_code == 200
+        found = workers.by_worker().values()
+        return sum(any(r["request_id"] not in known for r in records) for records in found) == WORKERS
+
+    wait_until(each, 60)
+    later = [record for record in workers.settled() if record["request_id"] not in known]
+    assert {(record["decided_tier"], record["decided_by"]) for record in later} == {("medium", "conversation_floor")}
+
+
 def test_what_is_dropped_is_dropped_in_both(workers: Workers) -> None:
     workers.kept_once(ASKED)
     workers.until_each(ASKED, lambda record: record["cache"]["status"] == "hit")
