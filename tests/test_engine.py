@@ -308,7 +308,7 @@ async def test_a_failure_goes_to_the_tier_the_policy_names_and_rules_still_hold(
     assert decision.causes == (Cause.SCORE, Cause.ENCODER_UNAVAILABLE)
     assert (await engine.decide(chat("my mortgage"))).tier is Tier.FRONTIER
     capped = await engine.decide(chat("hi"), Caller(max_tier=Tier.SIMPLE))
-    assert capped.causes == (Cause.SCORE, Cause.ENCODER_UNAVAILABLE)
+    assert capped.causes == (Cause.SCORE, Cause.ENCODER_UNAVAILABLE, Cause.CALLER_CAP)
 
 
 async def test_a_late_sentence_encoder_lowers_no_tier(make: Make, encoder: Stand) -> None:
