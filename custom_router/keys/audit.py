@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from custom_router.policy.caller import resolve_caller, router_settings
 from custom_router.policy.schema import PolicyDocument
 from custom_router.tiers import Tier
 
+CONFINED_TO = ["llm_api_routes", "/router/*"]
+"""`allowed_routes` of a key that calls models, and this product's routes for any key, and manages nothing."""
+_HARMLESS_GROUPS = {"llm_api_routes", "openai_routes", "anthropic_routes", "google_routes", "info_routes"}
+_HARMLESS_PATHS = ("/v1/", "/chat/", "/completions", "/responses", "/embeddings", "/models", "/router/")
 _NO_LIMIT = {"all-proxy-models", "all-team-models"}
 _NOTHING = "no-default-models"
 
@@ -61,14 +65,32 @@ def _key(key: Mapping[str, Any], team: Mapping[str, Any] | None, policy: PolicyD
             what = "names a tier itself" if model in tiers else "names a model that is not routed"
             yield KeyFinding("bypass", owner, f"{what}: {model}", mend)
     yield from _around(owner, key, policy)
-    whole = resolve_caller(policy, team_settings=_settings(team or {}), key_settings=_settings(key))
+    whole = resolve_caller(
+        policy,
+        team_settings=_settings(team or {}),
+        key_settings=_settings(key),
+    )
     for problem in whole.problems:
         if problem.startswith("key:"):
             yield KeyFinding("malformed", owner, problem, "correct its metadata.router")
+    if whole.max_tier is not Tier.FRONTIER and key.get("user_id") and not _confined(key.get("allowed_routes")):
+        yield KeyFinding(
+            "bypass",
+            owner,
+            f"is capped at {whole.max_tier.value}, but its user may make a key without a cap with it",
+            f"set its allowed_routes to {CONFINED_TO}",
+        )
     if team is None:
         yield KeyFinding("note", owner, "has no team, so no team's cap or budget holds it", "give it a team_id")
     else:
         yield from _without_effect(owner, key, team, policy)
+
+
+def _confined(routes: object) -> bool:
+    """Whether the routes that a key may call manage no keys. Without a list it may call any of its user's."""
+    return bool(routes) and all(
+        str(route) in _HARMLESS_GROUPS or str(route).startswith(_HARMLESS_PATHS) for route in cast(list[object], routes)
+    )
 
 
 def _around(owner: str, holder: Mapping[str, Any], policy: PolicyDocument) -> Iterator[KeyFinding]:

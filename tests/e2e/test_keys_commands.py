@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from custom_router.keys.audit import CONFINED_TO
 from tests.cli.cli_calls import run
 from tests.e2e.gate_stack import gate_policy
 from tests.e2e.keyed_stack import KeyedProxy, keyed_proxy
@@ -169,6 +170,29 @@ def test_the_audit_names_each_way_past_the_router(commands: Commands, keyed: Key
     assert not told("of-its-team"), "its team's list holds it"
     machine = json.loads(commands.run("audit", "--json").stdout)
     assert {finding["severity"] for finding in machine} == {"bypass", "malformed", "note"}
+
+
+def test_a_user_gets_around_the_cap_of_a_key_that_is_not_confined_to_calling_models(
+    commands: Commands, keyed: KeyedProxy
+) -> None:
+    keyed.made("/user/new", user_id="kim", user_role="internal_user", auto_create_key=False)
+    capped: dict[str, Any] = {"router": {"max_tier": "simple"}, "user_id": "kim"}
+    confined = keyed.key(**capped, key_alias="confined", allowed_routes=CONFINED_TO)
+    loose = keyed.key(**capped, key_alias="loose")
+
+    def managed(key: str) -> dict[str, int]:
+        headers = {"Authorization": f"Bearer {key}"}
+        lifted = keyed.http.post("/key/update", json={"key": key, "metadata": {"router": {}}}, headers=headers)
+        another = keyed.http.post("/key/generate", json={"models": ["auto"]}, headers=headers)
+        return {"lifted": lifted.status_code, "another": another.status_code}
+
+    lines = [line for line in commands.run("audit").stdout.splitlines() if line.startswith("bypass")]
+    assert any("key loose:" in line and "capped at simple" in line for line in lines)
+    assert not any("key confined:" in line for line in lines)
+    assert managed(confined) == {"lifted": 403, "another": 403}
+    assert keyed.record(keyed.ask_as(confined, "chat", "A sure one?"))["tier"] == "simple"
+    assert keyed.http.get("/router/api/whoami", headers={"Authorization": f"Bearer {confined}"}).status_code == 200
+    assert managed(loose) == {"lifted": 403, "another": 200}, "a key that an administrator made stays as it is"
 
 
 def test_a_file_with_mistakes_and_a_proxy_that_says_no(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custom_router.keys.audit import KeyFinding, audit_keys
+from custom_router.keys.audit import CONFINED_TO, KeyFinding, audit_keys
 from custom_router.policy import Policy
 
 POLICY = Policy.parse(
@@ -63,6 +63,28 @@ def test_ways_around_the_list(fields: dict[str, Any], says: str) -> None:
     (problem,) = bypasses(fields, {})
     assert says in problem
     assert bypasses({"aliases": {"router": "auto"}}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("routes", "open_to"),
+    [
+        (None, True),
+        ([], True),
+        (["llm_api_routes"], False),
+        (CONFINED_TO, False),
+        (["/v1/chat/completions", "info_routes"], False),
+        (["llm_api_routes", "management_routes"], True),
+        (["llm_api_routes", "/key/*"], True),
+        (["*"], True),
+        (["/*"], True),
+    ],
+)
+def test_a_user_who_may_lift_the_cap_of_its_key(routes: Any, open_to: bool) -> None:
+    capped = {"metadata": {"router": {"max_tier": "medium"}}, "user_id": "u", "allowed_routes": routes}
+    assert bool(bypasses(capped, {})) == open_to
+    assert not bypasses({**capped, "user_id": None}, {}), "nobody's key, which nobody but an administrator changes"
+    assert not bypasses({**capped, "metadata": {}}, {}), "no cap"
+    assert bool(bypasses({**capped, "metadata": {}}, {"metadata": capped["metadata"]})) == open_to, "its team's cap"
 
 
 def test_a_teams_own_alias() -> None:
