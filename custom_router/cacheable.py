@@ -77,7 +77,7 @@ def not_accepted(
     Accepted is what the gate judged good enough to deliver, what the highest tier said, and what the policy does not
     have judged. Not what a caller declined to have judged: others would get it who did not.
     """
-    if record.outcome.status != "ok" or answer.finish_reason not in _WHOLE or answer.tool_calls:
+    if record.outcome.status != "ok" or answer.finish_reason not in _WHOLE or answer.tool_calls or answer.unread:
         return True
     if not answer.text.strip() or failures(view, answer, expected):
         return True

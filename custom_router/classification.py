@@ -85,11 +85,11 @@ class Classification:
                 timer.lap("classify")
                 return replace(known, cached=True)
             reading = await self._read(view, asked, policy, models, patient, timer, rehearsal)
-            if not rehearsal:
+            if not rehearsal and reading.failure is None:
                 cache.put(key, reading)
             return reading
         except EncodingFailed as failure:
-            timer.lap("encoder" if "classify" in timer.laps else "classify")
+            timer.lap("classify")
             return Reading(failure=failure.cause)
         except Exception:
             # A defect in a classifier must not fail the request; it goes up with a cause and leaves a trace.
@@ -115,24 +115,27 @@ class Classification:
         if worth_asking(own, policy.document):
             vllm = self._vllm_for(policy.document.classifier.vllm)
             opinion = vllm.ask(view, patient=patient)  # sent now, so that it thinks while the sentence encoder does
-        domains = None
+        domains = failure = None
         if asked:
             reachable = models.screen.could_match(text.embeddings, head.ood(view, text.vector, own), asked)
             if not rehearsal:
                 metrics.DOMAIN_SCREEN.labels("encoded" if reachable else "skipped").inc()
             if reachable:
                 timer.lap("classify")
-                vector = await self._encoder.encode(view.bounded, None if patient else budget.encoder / 1000)
-                domains = models.domains.probabilities(vector)
-        timer.lap("encoder" if domains is not None else "classify")
+                try:
+                    vector = await self._encoder.encode(view.bounded, None if patient else budget.encoder / 1000)
+                    domains = models.domains.probabilities(vector)
+                except EncodingFailed as error:
+                    failure = error.cause  # the head's word stands, and vLLM has been asked
+        timer.lap("classify" if domains is None and failure is None else "encoder")
         if opinion is None or vllm is None:
-            return Reading(own, domains=domains)
+            return Reading(own, domains=domains, failure=failure)
         await vllm.hear(opinion, None if patient else budget.vllm / 1000)
         timer.lap("vllm")
         scores = own
         if opinion.heard and opinion.rating is not None:
             scores = combined(own, opinion.rating, policy.document, vllm.version)
-        return Reading(scores, own, domains, opinion)
+        return Reading(scores, own, domains, opinion, failure)
 
     def _cache_for(self, policy: Policy, models: Models) -> ScoreCache:
         made_for = (policy.key, id(models))

@@ -6,6 +6,7 @@ from custom_router.causes import Cause
 from custom_router.classify.base import Scores
 from custom_router.decision import Circumstances, Decision
 from custom_router.domains.base import DomainMatch
+from custom_router.judging import may_be_replaced
 from custom_router.policy.cache import CacheScope
 from custom_router.policy.caller import Caller
 from custom_router.policy.load import Policy
@@ -45,7 +46,7 @@ def decide(
         ladder.propose(document.default_tier, Cause.MODE_OFF)
     else:
         _propose(ladder, view, scores, document, around)
-        _raise_by_policy(ladder, view, scores, document, around)
+        _raise_by_policy(ladder, view, scores, caller, document, around)
     if view.malformed:
         ladder.raise_to(Tier.FRONTIER, Cause.MALFORMED_REQUEST)
     _raise_by_caller(ladder, caller)
@@ -112,7 +113,11 @@ def _propose(
         ladder.propose(higher(ladder.tier, document.classifier.on_failure), cause)
     if scores is None:
         return
-    ladder.propose(higher(ladder.tier, cheapest_good_enough(scores, document)), Cause.SCORE)
+    chosen = cheapest_good_enough(scores, document)
+    if around.failures:
+        ladder.raise_to(chosen, Cause.SCORE)  # the head has spoken, and another stage has not
+    else:
+        ladder.propose(chosen, Cause.SCORE)
     unfamiliar = document.classifier.out_of_distribution
     if scores.ood > unfamiliar.limit:
         ladder.raise_to(unfamiliar.tier, Cause.OUT_OF_DISTRIBUTION)
@@ -140,7 +145,12 @@ _DOMAIN_CAUSE = {
 
 
 def _raise_by_policy(
-    ladder: _Ladder, view: RequestView, scores: Scores | None, document: PolicyDocument, around: Circumstances
+    ladder: _Ladder,
+    view: RequestView,
+    scores: Scores | None,
+    caller: Caller,
+    document: PolicyDocument,
+    around: Circumstances,
 ) -> None:
     domain = around.domain
     if domain is not None and domain.name in document.domains:
@@ -161,8 +171,10 @@ def _raise_by_policy(
     if around.followed is not None:
         ladder.raise_to(around.followed, Cause.CONVERSATION_FLOOR)
     # Work under way keeps its model; where the gate replaces an answer, it goes on with that one's.
-    if around.kept is None and ladder.tier in around.hopeless:
-        worth_trying = [tier for tier in TIERS[ladder.tier.rank :] if tier not in around.hopeless]
+    name = domain.name if domain is not None else None
+    hopeless = {tier for tier in around.hopeless if may_be_replaced(view, tier, name, caller, document)}
+    if around.kept is None and ladder.tier in hopeless:
+        worth_trying = [tier for tier in TIERS[ladder.tier.rank :] if tier not in hopeless]
         ladder.raise_to(worth_trying[0] if worth_trying else Tier.FRONTIER, Cause.GATE_STRAIGHT_UP)
 
 

@@ -51,8 +51,8 @@ class Reading:
     """What the models made of a request's text.
 
     `scores` are what the decision used, `own` the embedding's alone where an `opinion` was asked. `domains` holds the
-    domain model's probabilities, None where it was not asked. `failure` is why there are no scores, `cached` whether
-    the same prompt had been read a moment ago.
+    domain model's probabilities, None where it was not asked. `failure` is why there are no scores or
+    the domain model said nothing, `cached` whether the same prompt had been read a moment ago.
     """
 
     scores: Scores | None = None

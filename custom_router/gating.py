@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
 
+from custom_router.attempts import Attempt, Judged, Upstream
 from custom_router.causes import Cause
 from custom_router.confidence.assess import Assessment, Similarity, assess
-from custom_router.confidence.base import Answer, Failure, Opinion
+from custom_router.confidence.base import Failure, Opinion
 from custom_router.confidence.calibrate import GateArtifact, GateRefused, judge
 from custom_router.confidence.gate import Verdict
 from custom_router.confidence.logprobs import own_confidence, own_reading
@@ -26,6 +27,7 @@ from custom_router.confidence.text import failures
 from custom_router.decision import Decision
 from custom_router.encoder.worker import EncoderWorker, EncodingFailed
 from custom_router.escalation import Surroundings, next_tier, reachable, refusal
+from custom_router.judging import may_be_judged
 from custom_router.lifecycle import GateTicket
 from custom_router.policy import Caller, Finding, Mode, Policy, PolicyError
 from custom_router.records.record import DecisionRecord
@@ -42,47 +44,15 @@ _SEEN_AT_THE_END = (Failure.INVALID_JSON, Failure.SCHEMA_MISMATCH, Failure.INVAL
 """Faults that the beginning of any good answer of that form would show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One tier's answer. `answer` is None for a stream that is passed on as it comes, and for one that broke.
-
-    `misshapen` says that the model was asked for its answer and a confidence, and wrote something else; `partial` that
-    `answer` is only the beginning of a stream.
-    """
-
-    tier: Tier
-    payload: Any
-    answer: Answer | None = None
-    broken: BaseException | None = None
-    misshapen: bool = False
-    partial: bool = False
-
-
-class Upstream(Protocol):
-    """The tiers, for one request."""
-
-    async def ask(self, tier: Tier, last: bool) -> Attempt:
-        """A tier's answer to the same request. `last` says that it will be delivered whatever it is."""
-        ...
-
-    async def self_check(self, attempt: Attempt) -> float | None:
-        """The log probability, by the model that gave it, that an answer is right. None where it cannot say."""
-        ...
-
-
 def is_gated(view: RequestView, caller: Caller, decision: Decision, policy: Policy) -> bool:
     """Whether this request's answer will be judged.
 
     Never where the policy requires the tier that answered (a domain with `gate: bypass`), where the caller declines,
-    nor in shadow, where nothing may change. Several alternatives (`n > 1`) are delivered as they are: the client means
-    to choose itself.
+    nor in shadow, where nothing may change.
     """
-    settings = policy.document.gate
-    if not settings.enabled and not any(override.enabled for override in settings.overrides):
+    if decision.mode is not Mode.ENFORCE or decision.gate_bypass or decision.served is Tier.FRONTIER:
         return False
-    if decision.mode is not Mode.ENFORCE or decision.gate_bypass or view.malformed or view.n > 1:
-        return False
-    return not (view.stream and settings.streaming == "off") and decision.served is not Tier.FRONTIER
+    return may_be_judged(view, policy.document)
 
 
 class Calibrations:
@@ -135,41 +105,71 @@ class Gatekeeper:
     async def _walk(
         self, ticket: GateTicket, record: DecisionRecord, first: Attempt, upstream: Upstream, around: Surroundings
     ) -> Attempt:
-        held, judged = await self._judge(ticket, record, first, (), upstream)
-        first = held
-        verdict = self._verdict(ticket, first, judged)
-        _tell(record, held, judged, verdict)
-        self.rates.observe(first.tier, verdict is Verdict.ESCALATE)
-        earlier: tuple[Attempt, ...] = ()
-        while verdict is Verdict.ESCALATE:
-            target = next_tier(ticket, held.tier, around)
-            refused = refusal(ticket, held.answer, judged, target, around)
-            if refused is not None or target is None:
-                record.note(refused or Cause.GATE_OVER_CAP)
-                break
-            last = target is reachable(ticket, around)[-1]
-            record.note(_reason(judged))
-            try:
-                async with asyncio.timeout(ticket.policy.document.gate.deadline_s):
-                    higher = await upstream.ask(target, last)
-            except TimeoutError:
-                record.note(Cause.GATE_ESCALATION_TIMEOUT)
-                break
-            except Exception as error:  # noqa: BLE001 - whatever it is, the answer in hand is delivered
-                logger.warning("escalation to %s failed: %s", target.value, type(error).__name__)
-                record.note(Cause.GATE_ESCALATION_FAILED)
+        walked = [await self._judged(ticket, record, first, (), upstream)]
+        if (target := next_tier(ticket, first.tier, around)) is not None:
+            refused = refusal(ticket, first.answer, walked[0].thought, target, around)
+            escalated = walked[0].verdict is Verdict.ESCALATE and refused is None
+            self.rates.observe(record.tenant.account, first.tier, escalated)
+        while walked[-1].verdict is Verdict.ESCALATE:
+            target = next_tier(ticket, walked[-1].attempt.tier, around)
+            last = target is not None and target is reachable(ticket, around)[-1]
+            higher = await self._higher(ticket, record, walked[-1], target, upstream, around, last=last)
+            if higher is None:
                 break
             # Not always the tier that was asked: where that was out, one above it may have answered.
-            earlier, held = (*earlier, held), higher
             record.gate.escalated_to = higher.tier.value
             if last or higher.answer is None:
-                break
-            held, judged = await self._judge(ticket, record, higher, earlier, upstream)
-            verdict = self._verdict(ticket, higher, judged)
-            _tell(record, held, judged, verdict)
-        if held.broken is not None:
-            raise held.broken
-        return held
+                return higher
+            earlier = tuple(judged.attempt for judged in walked)
+            walked.append(await self._judged(ticket, record, higher, earlier, upstream))
+        best = max(walked, key=lambda judged: judged.worth)
+        if best is not walked[-1]:
+            record.gate.escalated_to = None if best is walked[0] else best.attempt.tier.value
+            _tell(record, best)
+        if best.attempt.broken is not None:
+            raise best.attempt.broken
+        return best.attempt
+
+    async def _higher(
+        self,
+        ticket: GateTicket,
+        record: DecisionRecord,
+        judged: Judged,
+        target: Tier | None,
+        upstream: Upstream,
+        around: Surroundings,
+        *,
+        last: bool,
+    ) -> Attempt | None:
+        """A higher tier's answer; None where none may be asked for, or none came. `record` is told which."""
+        refused = refusal(ticket, judged.attempt.answer, judged.thought, target, around)
+        if refused is not None or target is None:
+            record.note(refused or Cause.GATE_OVER_CAP)
+            return None
+        record.note(_reason(judged.thought))
+        try:
+            async with asyncio.timeout(ticket.policy.document.gate.deadline_s):
+                return await upstream.ask(target, last)
+        except TimeoutError:
+            record.note(Cause.GATE_ESCALATION_TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - whatever it is, an answer in hand is delivered
+            logger.warning("escalation to %s failed: %s", target.value, type(error).__name__)
+            record.note(Cause.GATE_ESCALATION_FAILED)
+        return None
+
+    async def _judged(
+        self,
+        ticket: GateTicket,
+        record: DecisionRecord,
+        attempt: Attempt,
+        earlier: tuple[Attempt, ...],
+        upstream: Upstream,
+    ) -> Judged:
+        """The attempt, what is thought of it, and the verdict, which `record` is told."""
+        attempt, thought = await self._judge(ticket, record, attempt, earlier, upstream)
+        judged = Judged(attempt, thought, self._verdict(ticket, attempt, thought))
+        _tell(record, judged)
+        return judged
 
     async def _judge(
         self,
@@ -189,7 +189,7 @@ class Gatekeeper:
             opinions = tuple(
                 Opinion(other.model, other.text, own_confidence(other))
                 for attempted in earlier
-                if (other := attempted.answer) is not None
+                if (other := attempted.answer) is not None and not attempted.partial
             )
             similarity = await self._similarity([answer.text, *(o.answer for o in opinions)]) if opinions else None
             judged = assess(
@@ -238,12 +238,12 @@ def _faults(attempt: Attempt, judged: Assessment) -> tuple[Failure, ...]:
 async def _self_checked(ticket: GateTicket, attempt: Attempt, upstream: Upstream) -> Attempt:
     """The attempt with its model's own check, where the policy wants one and nothing better tells its confidence."""
     answer = attempt.answer
-    if answer is None or "self_check" not in ticket.policy.document.gate.signals:
+    if answer is None or attempt.partial or "self_check" not in ticket.policy.document.gate.signals:
         return attempt
     reading = own_reading(answer)
     if reading is not None and reading[1] != "words":
         return attempt
-    if answer.tool_calls or failures(ticket.view, answer, ticket.expected):
+    if answer.tool_calls or answer.unread or failures(ticket.view, answer, ticket.expected):
         return attempt
     try:
         async with asyncio.timeout(SELF_CHECK_S):
@@ -270,10 +270,11 @@ def _segment(ticket: GateTicket) -> str | None:
     return ticket.caller.team_alias or (domain.name if domain else None)
 
 
-def _tell(record: DecisionRecord, attempt: Attempt, judged: Assessment, verdict: Verdict) -> None:
-    record.gate.source = judged.source
-    record.gate.model = attempt.answer.model if attempt.answer is not None else None
-    record.gate.confidence = None if judged.confidence is None else round(judged.confidence, 6)
-    faults = {f"fault_{failure.value}": 1.0 for failure in judged.failures}
-    record.gate.signals = {**record.gate.signals, **judged.signals, **faults}
-    record.gate.verdict = verdict.value
+def _tell(record: DecisionRecord, judged: Judged) -> None:
+    answer, thought = judged.attempt.answer, judged.thought
+    record.gate.source = thought.source
+    record.gate.model = answer.model if answer is not None else None
+    record.gate.confidence = None if thought.confidence is None else round(thought.confidence, 6)
+    faults = {f"fault_{failure.value}": 1.0 for failure in thought.failures}
+    record.gate.signals = {**record.gate.signals, **thought.signals, **faults}
+    record.gate.verdict = judged.verdict.value

@@ -64,13 +64,14 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one of the gate's own calls came to: another `answer`, or only a judgement. `alternatives` as in
-    `Ending`."""
+    """What one of the gate's own calls came to: another `answer`, of which `deployment`, or only a judgement.
+    `alternatives` as in `Ending`."""
 
     answer: bool
     cost: float | None = None
     tokens: TokenFields | None = None
     alternatives: Mapping[str, float] = field(default_factory=dict)
+    deployment: str | None = None
 
 
 @dataclass(slots=True)
@@ -96,10 +97,25 @@ class GateTicket:
     """Dollars for opinions and self-checks: what judging cost."""
     escalation_cost: float = 0.0
     """Dollars for the answers that took the first one's place, or were to."""
+    priced: bool = True
+    """Whether LiteLLM knew a price for each of the gate's own calls."""
+    asked_logprobs: set[str] = field(default_factory=set)
+    """Deployments that the gate asked for log probabilities, where the client had not."""
     structured: set[str] = field(default_factory=set)
     """Deployments that were asked to write a confidence beside their answer."""
-    replacement: Bill | None = None
-    """What the answer that was delivered came to, where that is not the first one."""
+    answers: list[Bill] = field(default_factory=list)
+    """What each answer of the gate's own calls came to, of those of which tokens were reported."""
+    replaced: bool = False
+    """Whether another answer took the first one's place, and `replaced_by`, which deployment gave that."""
+    replaced_by: str | None = None
+
+    @property
+    def replacement(self) -> Bill | None:
+        """What the answer that was delivered came to; None where that is the first one, and until it is billed."""
+        if not self.replaced:
+            return None
+        given = [bill for bill in self.answers if bill.deployment == self.replaced_by] or self.answers
+        return given[-1] if given else None
 
     @property
     def done(self) -> bool:
@@ -109,8 +125,10 @@ class GateTicket:
     def add(self, bill: Bill) -> None:
         """Note what a call came to."""
         self.unbilled -= 1
+        self.priced &= bill.cost is not None or bill.tokens is None
         if bill.answer:
             self.escalation_cost += bill.cost or 0.0
-            self.replacement = bill if bill.tokens is not None else self.replacement
+            if bill.tokens is not None:
+                self.answers.append(bill)
         else:
             self.extra_cost += bill.cost or 0.0

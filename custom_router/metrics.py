@@ -52,9 +52,11 @@ VLLM_SECONDS = Histogram(
 )  # fmt: skip
 
 # Outcomes
-OUTCOMES = Counter("tier_router_requests_total", "Finished requests.", ["tier", "status"])
+OUTCOMES = Counter(
+    "tier_router_requests_total", "Finished requests by the tier that answered, or `cache`.", ["tier", "status"]
+)
 DEPLOYMENTS = Counter("tier_router_deployment_requests_total", "Finished requests.", ["deployment", "status"])
-TOKENS = Counter("tier_router_tokens_total", "Tokens as the provider counted them.", ["tier", "direction"])
+TOKENS = Counter("tier_router_tokens_total", "Tokens of the answers delivered.", ["tier", "direction"])
 DOMAIN_VIOLATIONS = Counter(
     "tier_router_domain_violations_total", "Requests of a domain answered below the tier required of it.", ["domain"]
 )
@@ -130,6 +132,8 @@ POLICY_REFUSED = Gauge(
 )
 RECORDS_WRITTEN = Counter("tier_router_records_written_total", "Decision records handed to the sink's disk.")
 RECORDS_DROPPED = Counter("tier_router_records_dropped_total", "Decision records lost, by reason.", ["reason"])
+for _reason in ("disk", "queue_full"):
+    RECORDS_DROPPED.labels(_reason)  # a series that began with the first loss would show no increase
 RECORDS_WAITING = Gauge("tier_router_records_waiting", "Decision records not yet on disk.", multiprocess_mode="livesum")
 UNDER_WAY = Gauge("tier_router_requests_under_way", "Requests without an end so far.", multiprocess_mode="livesum")
 BREAKER_OPEN = Gauge(

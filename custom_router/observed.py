@@ -50,6 +50,11 @@ def path_of(record: DecisionRecord) -> str:
     return "escalated" if record.gate.escalated_to is not None else "direct"
 
 
+def answered_by(record: DecisionRecord) -> str:
+    """The tier that answered; `cache` for a hit, whose tier answered some other time."""
+    return "cache" if record.cache.status == "hit" else record.tier
+
+
 def _decision(record: DecisionRecord) -> None:
     scores = record.scores
     metrics.DECISIONS.labels(record.decided_tier, record.decided_by, record.domain.name or "none").inc()
@@ -71,11 +76,11 @@ def _decision(record: DecisionRecord) -> None:
 
 
 def _outcome(record: DecisionRecord) -> None:
-    status = record.outcome.status
-    metrics.OUTCOMES.labels(record.tier, status).inc()
+    status, tier = record.outcome.status, answered_by(record)
+    metrics.OUTCOMES.labels(tier, status).inc()
     metrics.DEPLOYMENTS.labels(DEPLOYMENTS.of(record.deployment), status).inc()
-    metrics.TOKENS.labels(record.tier, "input").inc(record.tokens.input)
-    metrics.TOKENS.labels(record.tier, "output").inc(record.tokens.output)
+    metrics.TOKENS.labels(tier, "input").inc(record.tokens.input)
+    metrics.TOKENS.labels(tier, "output").inc(record.tokens.output)
     if status != "ok":
         return
     if (required := record.domain.tier) is not None and record.domain.name and not _capped_by_choice(record):
@@ -133,7 +138,7 @@ def _cache(record: DecisionRecord) -> None:
 def _money(record: DecisionRecord) -> None:
     cost, team = record.cost, TEAMS.of(record.tenant.team_alias or record.tenant.team)
     if cost.total is not None:
-        metrics.COST.labels(record.tier, team).inc(cost.total)
+        metrics.COST.labels(answered_by(record), team).inc(cost.total)
         for part in PARTS:
             metrics.COST_PARTS.labels(part).inc(getattr(cost, part) or 0.0)
     for tier, price in cost.alternatives.items():

@@ -111,7 +111,9 @@ class Runtime:
                 caller,
                 tenant=arrival.conversation_scope,
                 capabilities=capabilities,
-                hopeless=hopeless(self.gatekeeper.rates.rate, policy.document, prices or {}),
+                hopeless=hopeless(self.gatekeeper.rates.of(arrival.tenant.account), policy.document, prices or {})
+                if repeatable
+                else frozenset(),
             )
         except Exception:
             # Whatever is wrong with the router, the request goes on, dearer rather than not at all.
@@ -187,6 +189,7 @@ class Runtime:
                 delivered.alternatives,
                 escalation=ticket.escalation_cost if ticket else 0.0,
                 self_check=ticket.extra_cost if ticket else 0.0,
+                priced=ticket.priced if ticket else True,
                 embedding=processor_cost(record.latency_ms, self.engine.policy.document.costs.cpu_usd_per_hour),
             )
         broke = ticket.broke if ticket else None

@@ -474,3 +474,31 @@ def test_a_tier_that_is_escalated_too_often_is_passed_over() -> None:
         assert made.tier is expected
         assert (Cause.GATE_STRAIGHT_UP in made.causes) is (expected is not Tier.SIMPLE)
         assert decide(VIEW, sure, Caller(max_tier=Tier.SIMPLE), make_policy(), around).tier is Tier.SIMPLE
+
+
+@pytest.mark.parametrize(
+    ("view", "caller", "changes"),
+    [
+        (VIEW, Caller(gate=False), {}),
+        (VIEW, Caller(max_tier=Tier.SIMPLE), {}),
+        (VIEW, Caller(), {"gate": {"enabled": False}}),
+        (VIEW, Caller(team="t"), {"gate": {"overrides": [{"team": "t", "enabled": False}]}}),
+        (VIEW, Caller(), {"gate": {"overrides": [{"tier": "simple", "enabled": False}]}}),
+        (replace(VIEW, n=2), Caller(), {}),
+        (replace(VIEW, stream=True), Caller(), {"gate": {"streaming": "off"}}),
+    ],
+)
+def test_where_no_answer_would_be_escalated_no_tier_is_passed_over(
+    view: RequestView, caller: Caller, changes: dict[str, Any]
+) -> None:
+    sure = Scores({Tier.SIMPLE: 1.0, Tier.MEDIUM: 1.0, Tier.FRONTIER: 1.0})
+    around = Circumstances(hopeless=frozenset({Tier.SIMPLE, Tier.MEDIUM}))
+    made = decide(view, sure, caller, make_policy(**changes), around)
+    assert (made.tier, Cause.GATE_STRAIGHT_UP in made.causes) == (Tier.SIMPLE, False)
+
+
+def test_a_domain_that_is_not_gated_passes_over_no_tier() -> None:
+    sure = Scores({Tier.SIMPLE: 1.0, Tier.MEDIUM: 1.0, Tier.FRONTIER: 1.0})
+    made = make_policy(domains={"chat": {"tier": "simple", "gate": "bypass"}})
+    around = Circumstances(hopeless=frozenset({Tier.SIMPLE}), domain=DomainMatch("chat", 1.0, "term:hi"))
+    assert decide(VIEW, sure, Caller(), made, around).tier is Tier.SIMPLE

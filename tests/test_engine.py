@@ -310,6 +310,23 @@ async def test_a_failure_goes_to_the_tier_the_policy_names_and_rules_still_hold(
     assert capped.causes == (Cause.ENCODER_UNAVAILABLE, Cause.CALLER_CAP)
 
 
+async def test_a_late_sentence_encoder_lowers_no_tier(make: Make, encoder: Stand) -> None:
+    """What the head has said stands: `on_failure` is for what nobody has judged."""
+    hard = chat("证明素数的倒数之和发散。")
+    policy = "classifier: {on_failure: simple}\ndomains: {finance: {threshold: 0.5}}\n"
+    well = await make(policy).decide(hard)
+    engine = make(policy)
+    encoder.broken = True
+    broken = await engine.decide(hard)
+    assert broken.causes[0] is Cause.ENCODER_UNAVAILABLE
+    assert well.tier is Tier.FRONTIER
+    assert Cause.OUT_OF_DISTRIBUTION in broken.causes
+    assert (broken.tier, broken.p_ok, broken.ood, broken.intent) == (well.tier, well.p_ok, well.ood, well.intent)
+    encoder.broken = False
+    again = await engine.decide(hard)
+    assert Cause.ENCODER_UNAVAILABLE not in again.causes, "a failure is not remembered"
+
+
 @pytest.mark.parametrize("broken", [EmbeddingClassifier, DomainModel])
 async def test_a_defect_in_a_model_goes_up_with_a_cause(
     make: Make, monkeypatch: pytest.MonkeyPatch, broken: type

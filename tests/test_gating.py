@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_router.attempts import Attempt
 from custom_router.causes import Cause
 from custom_router.classify.base import Scores
 from custom_router.confidence.base import Answer, Expectations
@@ -20,7 +21,7 @@ from custom_router.decision import Capability
 from custom_router.encoder.fake import FakeEncoder
 from custom_router.encoder.worker import EncoderWorker
 from custom_router.escalation import Surroundings, hopeless, next_tier, reachable
-from custom_router.gating import Attempt, Calibrations, Gatekeeper, is_gated
+from custom_router.gating import Calibrations, Gatekeeper, is_gated
 from custom_router.lifecycle import GateTicket
 from custom_router.policy import Caller, Mode, Policy
 from custom_router.records.cost import Price
@@ -148,6 +149,46 @@ async def test_an_escalation_that_fails_delivers_the_cheap_answer(
     assert (got.payload, made.gate.escalated_to, made.causes[-1]) == ("payload-simple", None, cause.value)
 
 
+@pytest.mark.parametrize("poor", ["", "I'm sorry, but I can't help with that request."])
+@pytest.mark.parametrize("frontier", [RuntimeError("down"), 30.0])
+async def test_a_chain_that_ends_badly_delivers_the_best_answer_without_faults(
+    keeper: Gatekeeper, poor: str, frontier: Any
+) -> None:
+    script = Script({Tier.MEDIUM: answer(poor, SURE), Tier.FRONTIER: frontier})
+    asked = ticket(escalate_to="next", deadline_s=0.2)
+    got, made = await settle(keeper, asked, answer("Paris", UNSURE), script)
+    assert (got.payload, made.gate.escalated_to) == ("payload-simple", None)
+    assert made.gate.confidence is not None
+    assert made.gate.confidence < 0.7, "of the answer that is delivered"
+    assert [tier for tier, _ in script.asked] == [Tier.MEDIUM, Tier.FRONTIER]
+
+    script = Script({Tier.MEDIUM: answer("Lyon", UNSURE), Tier.FRONTIER: frontier})
+    got, made = await settle(keeper, asked, answer("Paris", UNSURE), script)
+    assert (got.payload, made.gate.escalated_to) == ("payload-medium", "medium")
+
+    script = Script({Tier.MEDIUM: answer(poor, SURE), Tier.FRONTIER: frontier})
+    got, made = await settle(keeper, asked, None, script, broken=ConnectionError("cut"))
+    assert (got.payload, made.gate.escalated_to) == ("payload-medium", "medium"), "better than none"
+
+
+@pytest.mark.parametrize(
+    ("caller", "around", "rate"),
+    [
+        (Caller(), {}, 1.0),
+        (Caller(max_tier=Tier.SIMPLE), {}, None),
+        (Caller(), {"remaining_usd": 1e-9}, 0.0),
+    ],
+)
+async def test_what_is_counted_is_what_a_better_answer_was_asked_for(
+    keeper: Gatekeeper, caller: Caller, around: dict[str, Any], rate: float | None
+) -> None:
+    script = Script({Tier.FRONTIER: answer("Lyon", None)})
+    for _ in range(32):
+        await settle(keeper, ticket(caller), answer("Paris", UNSURE), script, **around)
+    assert keeper.rates.rate(None, Tier.SIMPLE) == (rate if rate is None else pytest.approx(rate))
+    assert keeper.rates.rate("another team", Tier.SIMPLE) is None
+
+
 async def test_a_stream_that_broke_is_replaced_or_raises_what_broke_it(keeper: Gatekeeper) -> None:
     broken = ConnectionError("cut")
     got, made = await settle(keeper, ticket(), None, Script({Tier.FRONTIER: answer("Rome", None)}), broken=broken)
@@ -182,6 +223,16 @@ async def test_a_self_check_is_not_asked_for_nothing_and_may_fail(keeper: Gateke
     assert script.checked == 0, "the policy does not want it"
     _, made = await settle(keeper, asked, answer("Paris", None), Script(check=RuntimeError("down")))
     assert made.gate.verdict == "none"
+
+
+async def test_a_beginning_is_neither_checked_nor_compared(keeper: Gatekeeper) -> None:
+    asked = ticket(signals=["logprobs", "text", "self_check"], escalate_to="next", no_signal="escalate")
+    script = Script({Tier.MEDIUM: answer("Paris it is", SURE)}, check=SURE)
+    beginning = Attempt(Tier.SIMPLE, "p", Answer("Par", "m"), partial=True)
+    made = record()
+    got = await keeper.settle(asked, made, beginning, script, Surroundings(prices=PRICES))
+    assert (got.tier, script.checked) == (Tier.MEDIUM, 0)
+    assert "agreement_1" not in made.gate.signals
 
 
 async def test_a_defect_in_a_signal_delivers_the_answer(keeper: Gatekeeper, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,38 @@ async def test_once_and_with_everything_in_it(tmp_path: Path, order: tuple[str, 
         engine.close()
 
 
+@pytest.mark.parametrize(
+    ("bill", "priced"),
+    [
+        (Bill(True, None, TokenFields(10, 20), {"frontier": 0.05}), False),
+        (Bill(False, None, TokenFields(12, 1)), False),
+        (Bill(True), True),  # it broke, and nothing was billed
+    ],
+)
+async def test_what_the_gate_paid_and_has_no_price_leaves_the_total_unknown(
+    tmp_path: Path, bill: Bill, priced: bool
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY)
+    engine = RouterEngine(path, load_encoder=FakeEncoder)
+    runtime = Runtime(engine, MemorySink())
+    try:
+        arrival = Arrival("auto", Tenant(), "call", "scope", time.perf_counter())
+        token, pending, _ = await runtime.begin(VIEW, Caller(), arrival, NO_LIMITS)
+        assert pending.ticket is not None
+        pending.ticket.unbilled = 1
+        runtime.billed(token, bill)
+        runtime.gate_closed(token)
+        record = runtime.end(
+            token, Ending("ok", tokens=TokenFields(10, 5), cost=0.001, alternatives={"frontier": 0.05})
+        )
+        assert record is not None
+        assert (record.cost.total is not None, record.cost.saved is not None) == (priced, priced)
+        assert record.cost.first_attempt == 0.001
+    finally:
+        engine.close()
+
+
 async def test_a_request_that_failed_does_not_wait_for_the_gate(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(POLICY)

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-import yaml
+from custom_router.languages import likeliest
 
 OTHER = "other"
 """A language without a file of words, or a text with signs that hide something: matched by the same text only."""
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _READ = 4_000
-
-
-@cache
-def _function_words() -> Mapping[str, frozenset[str]]:
-    file = resources.files("custom_router.cache") / "words" / "languages.yaml"
-    return {name: frozenset(words) for name, words in yaml.safe_load(file.read_text(encoding="utf-8")).items()}
 
 
 @cache
@@ -36,12 +27,7 @@ def language_of(text: str) -> str:
     read = text[:_READ]
     if not read.isascii() and not all(map(_plain, read)):
         return OTHER
-    words = [word.casefold() for word in _WORD.findall(read)]
-    best, most = "en", sum(word in _function_words()["en"] for word in words)
-    for language, known in _function_words().items():
-        count = sum(word in known for word in words)
-        if count > most:
-            best, most = language, count
+    best = likeliest(read)
     return best if _known(best) else OTHER
 
 

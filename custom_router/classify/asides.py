@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from custom_router.classify.layout import laid_out, recognisable
 from custom_router.domains.patterns import compile_pattern
 from custom_router.request import head_and_tail
 
@@ -31,6 +32,7 @@ _CHEAP = (
     r"(?:cheap(?:est|er)?|small(?:est|er)?|simple(?:st|r)?|fast(?:est|er)?|weak(?:est|er)?|basic|budget|mini|"
     r"light(?:weight)?|low(?:est)?)"
 )
+_EFFORT = r"(?:thinking|reasoning|thought|effort|expertise)"
 _TO_ROUTER = compile_pattern(
     "|".join(
         (
@@ -44,6 +46,17 @@ _TO_ROUTER = compile_pattern(
             r"\b(?:instructions?|rules?|text|messages?|prompts?)\b",
             r"\b(?:classif\w+|label|rate|score|treat|mark|consider|handle|judge)\b.{0,30}\b(?:as|is|be)\b.{0,10}"
             rf"\b{_EASY}\b",
+            rf"\bno (?:\w+ ){{0,2}}{_EFFORT}\b.{{0,20}}\b(?:needed|required|necessary)\b",
+            rf"\b(?:needs?|requires?|takes?) (?:no|little|hardly any) (?:\w+ ){{0,2}}{_EFFORT}\b",
+            r"\b(?:child|kid|toddler|brother|sister|beginner|anyone|anybody|intern)\b"
+            r".{0,30}\b(?:do|answer|solve|manage)\b.{0,30}\b(?:seconds?|minutes?|easily|sleep)\b",
+            r"\b(?:use|with|prefer|try|choose|pick|ask)\b.{0,20}\b(?:haiku|flash|nano|deepseek|[\w.-]+-mini|\d+b)\b",
+            r"\b(?:einfache|leichte|triviale)[rsn]? (?:anfrage|frage|aufgabe)\b",
+            r"\b(?:billig|günstig|klein)\w* modell\b",
+            r"\b(?:demande|question|tâche) (?:simple|facile|triviale)\b",
+            r"\bmodèle (?:le )?(?:moins cher|économique|simple)\b",
+            r"\b(?:pregunta|petición|tarea) (?:sencilla|simple|fácil|trivial)\b",
+            r"\bmodelo (?:más )?(?:barato|simple|pequeño)\b",
             r"\bx-router-\w",
             r"\bp_ok\b",
         )
@@ -53,7 +66,9 @@ _SENTENCE = re.compile(r"(?<=[.!?:])\s+|\n+")
 
 
 def without_asides(text: str) -> str:
-    """The text without them, of a long one its edges only; unchanged where there are none or nothing else is left."""
+    """The text without them, of a long one its edges only, and as `laid_out`; unchanged where there is nothing of
+    either kind or nothing else is left."""
+    text = laid_out(text)
     shown = head_and_tail(text, _SCANNED).strip()
     plain = shown
     if _addressed(shown):
@@ -75,4 +90,4 @@ def _is_settings(line: str) -> bool:
 
 
 def _addressed(text: str) -> bool:
-    return _TO_ROUTER.search(text.lower()) is not None
+    return _TO_ROUTER.search(recognisable(text)) is not None

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from custom_router.classify.base import Vector
 from custom_router.classify.features import character_kinds, code_points, is_letter
+from custom_router.languages import foreign
 from custom_router.request import RequestView
 
 Array = npt.NDArray[np.float32]
@@ -63,7 +64,9 @@ class Typicality:
         return np.asarray(((components - self.centre) / self.spread).max(axis=-1), np.float32)
 
     def score(self, view: RequestView, vector: Vector) -> float:
-        """Share of training prompts that are more typical, 0..1."""
+        """Share of training prompts that are more typical, 0..1; 1 for another language, which none of them is in."""
+        if foreign(view.text.strip()):
+            return 1.0
         combined = self.combine(self.components(view, vector))
         return float(np.searchsorted(self.quantiles, combined) / len(self.quantiles))
 

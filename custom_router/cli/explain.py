@@ -14,6 +14,7 @@ import typer
 
 from custom_router.cli.policy_file import PolicyOption, open_engine, open_policy
 from custom_router.cli.terminal import fail, os_reason, paint, say
+from custom_router.reports.text import printable
 
 if TYPE_CHECKING:
     from custom_router.receipts.aftermath import Aftermath
@@ -135,7 +136,7 @@ def _print_aftermath(found: Aftermath) -> None:
     _section("outcome", [f"{found.status}{f': {found.error}' if found.error else ''}"])
     _section("cache", [_joined(cache, "status", "kind", "guard", "entry_id", "similarity", "p_same")])
     if cache.get("meaning"):
-        say(f"  {cache['meaning']}")
+        say(f"  {printable(str(cache['meaning']))}")
     judged = [_joined(gate, "verdict", "confidence", "escalated_to", "held_ms")]
     judged += [f"{name:<24}{value:.4g}" for name, value in (gate.get("signals") or {}).items()]
     _section("gate", judged + ([str(gate["meaning"])] if gate.get("meaning") else []))
@@ -160,4 +161,4 @@ def _section(title: str, lines: list[str]) -> None:
     if lines:
         say(f"\n{paint(title, 'heading')}")
         for line in lines:
-            say(f"  {line}")
+            say(f"  {printable(line)}")

@@ -49,9 +49,13 @@ def matrix(
       tier-router matrix --data labelled.jsonl --strong-share 0.15
       tier-router matrix --data labelled.jsonl --quality 0.95 --write
     """
+    import numpy as np
+
     from custom_router.classify.embedding import HeadRefused
     from custom_router.classify.heads import Heads
+    from custom_router.learn.floors import floors
     from custom_router.learn.thresholds import Traffic, efficient, gate_alone, pick
+    from custom_router.tiers import Tier
 
     path = find_policy(policy)
     found = open_policy(path)
@@ -62,10 +66,19 @@ def matrix(
     except HeadRefused as error:
         fail(str(error))
     rows = _judgeable(rows, head.metadata.get("learned_from"))
-    difficulty = head.head.difficulty(rows.prompts.vectors, rows.prompts.features)
+    prompts = rows.prompts
+    scores = [head.score(view, vector) for view, vector in zip(prompts.views, prompts.vectors, strict=True)]
+    lowest = floors(prompts.views, scores, found)
     traffic = Traffic(
-        head.head.p_ok(difficulty).astype(float), rows.scores, _costs(rows), rows.confidence, gate.escalate_to == "next"
+        np.array([[one.p_ok[Tier.SIMPLE], one.p_ok[Tier.MEDIUM]] for one in scores]),
+        rows.scores,
+        _costs(rows),
+        rows.confidence,
+        gate.escalate_to == "next",
+        lowest,
     )
+    if fixed := int(np.count_nonzero(lowest)):
+        say(f"{fixed:,} of {len(rows):,} requests begin above the simple tier whatever the thresholds are")
     routing = efficient(traffic)
     _show(f"routing alone, {len(rows):,} requests, {head.version}", routing)
     chosen_from = routing

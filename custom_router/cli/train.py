@@ -96,4 +96,6 @@ def _train_qwen(rows: OwnRows, base: str, out: Path) -> None:
     except (ValueError, OSError) as error:
         fail(f"{base}: {error}")
     say(f"\n{out}: log-loss on the held-out time {found.log_loss:.4f}, without the prompt {found.base_rate_loss:.4f}")
+    if found.log_loss >= found.base_rate_loss:
+        fail("it learned nothing from the prompts that holds on later ones: not to be served")
     say(f"serve it: CLASSIFIER_MODEL={out} CLASSIFIER_RUNNER=pooling scripts/serve-classifier (docs/vllm.md)")

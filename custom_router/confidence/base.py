@@ -1,13 +1,11 @@
-"""What the gate knows about one answer, and the `ConfidenceSignal` seam. Pure data, free of LiteLLM types."""
+"""What the gate knows about one answer. Pure data, free of LiteLLM types."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, Protocol
-
-from custom_router.request import RequestView
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,9 @@ class Answer:
     finish_reason: str | None = None
     tokens: tuple[TokenLogprob, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
+    unread: bool = False
+    """Whether there is more to it, of a kind that nothing here can judge: sound, an image, a call that is no
+    function's."""
     confidence: float | None = None
     confidence_kind: str | None = None
     opinions: tuple[Opinion, ...] = ()
@@ -79,14 +80,3 @@ class Failure(StrEnum):
     SCHEMA_MISMATCH = "schema_mismatch"
     INVALID_TOOL_CALL = "invalid_tool_call"
     LANGUAGE_MISMATCH = "language_mismatch"
-
-
-class ConfidenceSignal(Protocol):
-    """Reads something about an answer. `calls` says what it costs: nothing, one more token, or another whole answer."""
-
-    name: str
-    calls: Literal["none", "token", "answer"]
-
-    def read(self, view: RequestView, answer: Answer) -> Mapping[str, float] | None:
-        """Named features, or None where this answer does not hold what the signal needs. Pure and quick."""
-        ...

@@ -24,13 +24,15 @@ GATES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 @dataclass(frozen=True)
 class Traffic:
     """`p_ok` (n, 2) of simple and medium, `score` and `cost` (n, 3) of each tier's answer, and the gate's `confidence`
-    (n, 2) in the cheap ones, NaN unknown. `climbs`: an escalation goes to the next tier, not straight to the top."""
+    (n, 2) in the cheap ones, NaN unknown. `climbs`: an escalation goes to the next tier, not straight to the top.
+    `floor` (n,) is the rank of the lowest tier that a request may begin at; None: thresholds alone say where."""
 
     p_ok: Floats
     score: Floats
     cost: Floats
     confidence: Floats
     climbs: bool = False
+    floor: npt.NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.p_ok)
@@ -69,6 +71,8 @@ def play(traffic: Traffic, setting: Setting) -> _Played:
     """Each request's tier in the end, its answer's score, what all its answers cost, and whether one was replaced."""
     rows = np.arange(len(traffic))
     tier = choose(traffic.p_ok, setting.simple, setting.medium)
+    if traffic.floor is not None:
+        tier = np.maximum(tier, traffic.floor)
     cost = traffic.cost[rows, tier]
     escalated = np.zeros(len(traffic), bool)
     below = -1.0 if setting.gate is None else setting.gate

@@ -220,7 +220,9 @@ class LiteLLMAdapter:
         # LiteLLM loses the usage of some stored answers on its way to us.
         elsewhere = self._desk.alternatives(usage, self._deployments.model_of(model_id)) or self._desk.of_hit(token)
         if purpose is not None:
-            return self.runtime.billed(token, Bill(purpose == "answer", spent, tokens, elsewhere))
+            return self.runtime.billed(
+                token, Bill(purpose == "answer", spent, tokens, elsewhere, text_or_none(model_id))
+            )
         return self.runtime.end(
             token,
             Ending(

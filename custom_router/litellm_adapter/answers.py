@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from itertools import chain
 from typing import Any
 
 from custom_router.confidence.base import Answer, Expectations, TokenLogprob, ToolCall
 from custom_router.request import CallType
 
 _LENGTH = "length"
+_STEPS = frozenset(
+    {"reasoning", "web_search_call", "file_search_call", "code_interpreter_call", "mcp_call", "mcp_list_tools",
+     "thinking", "redacted_thinking", "server_tool_use", "mcp_tool_use"}
+)  # fmt: skip
+"""What a model thinks, and the tools that its provider runs: steps to an answer, none by themselves."""
 _USAGE = ("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens")
 
 
@@ -34,12 +41,25 @@ def _chat(response: Any, model: str) -> Answer:
         model=model,
         finish_reason=get(choice, "finish_reason"),
         tokens=chat_tokens(get(choice, "logprobs")),
-        tool_calls=tuple(
-            ToolCall(str(get(function, "name") or ""), str(get(function, "arguments") or ""))
-            for call in get(message, "tool_calls") or ()
-            if (function := get(call, "function")) is not None
-        ),
+        tool_calls=tuple(_call(function) for function in chat_functions(message) if function is not None),
+        unread=chat_unread(message),
     )
+
+
+def chat_functions(message: Any) -> list[Any]:
+    """The function of each call in a chat message or a delta of one, the older `function_call` included; None for a
+    call that is no function's."""
+    functions = [get(call, "function") for call in get(message, "tool_calls") or ()]
+    return functions + [old for old in (get(message, "function_call"),) if old is not None]
+
+
+def chat_unread(message: Any) -> bool:
+    """Whether a chat message, or a delta of one, holds what is not judged."""
+    return bool(get(message, "audio") or get(message, "images")) or None in chat_functions(message)
+
+
+def _call(function: Any) -> ToolCall:
+    return ToolCall(str(get(function, "name") or ""), str(get(function, "arguments") or ""))
 
 
 def _completion(response: Any, model: str) -> Answer:
@@ -58,13 +78,29 @@ def _responses(response: Any, model: str) -> Answer:
     calls: list[ToolCall] = []
     for item in get(response, "output") or ():
         if get(item, "type") == "function_call":
-            calls.append(ToolCall(str(get(item, "name") or ""), str(get(item, "arguments") or "")))
+            calls.append(_call(item))
         for part in get(item, "content") or ():
             if get(part, "type") == "output_text":
                 texts.append(get(part, "text") or "")
                 tokens.extend(_tokens(get(part, "logprobs")))
     cut = get(get(response, "incomplete_details"), "reason") == "max_output_tokens"
-    return Answer("".join(texts), model, _LENGTH if cut else "stop", tuple(tokens), tuple(calls))
+    unread = any(map(item_unread, get(response, "output") or ()))
+    return Answer("".join(texts), model, _LENGTH if cut else "stop", tuple(tokens), tuple(calls), unread)
+
+
+def item_unread(item: Any) -> bool:
+    """Whether an output item of /v1/responses is, or holds, what is not judged: a kind that is not known may be all
+    that there is to an answer."""
+    kind = get(item, "type")
+    if kind == "message":
+        return any(get(part, "type") not in ("output_text", "refusal") for part in get(item, "content") or ())
+    return kind != "function_call" and kind not in _STEPS
+
+
+def block_unread(block: Any) -> bool:
+    """The same of a content block of /v1/messages."""
+    kind = str(get(block, "type"))
+    return kind not in ("text", "tool_use", *_STEPS) and not kind.endswith("_tool_result")
 
 
 def _messages(response: Any, model: str) -> Answer:
@@ -80,6 +116,7 @@ def _messages(response: Any, model: str) -> Answer:
             for block in blocks
             if get(block, "type") == "tool_use"
         ),
+        unread=any(map(block_unread, blocks)),
     )
 
 
@@ -153,16 +190,23 @@ def _drop(holder: Any) -> None:
             holder.logprobs = None
 
 
-def add_usage(delivered: Any, other: Any) -> None:
-    """Add one answer's token usage to that of another, in place."""
-    mine, theirs = get(delivered, "usage"), get(other, "usage")
-    for name in _USAGE:
-        value, more = get(mine, name), get(theirs, name)
-        if isinstance(value, int) and isinstance(more, int):
-            if isinstance(mine, dict):
-                mine[name] = value + more
-            else:
-                setattr(mine, name, value + more)
+def with_usage_of(delivered: Any, others: Iterable[Any]) -> Any:
+    """The delivered answer with the token usage of others added to its own: a copy, as LiteLLM has yet to bill it."""
+    told = deepcopy(get(delivered, "usage"))
+    for other in others:
+        theirs = get(other, "usage")
+        for name in _USAGE:
+            value, more = get(told, name), get(theirs, name)
+            if isinstance(value, int) and isinstance(more, int):
+                if isinstance(told, dict):
+                    told[name] = value + more
+                else:
+                    setattr(told, name, value + more)
+    if isinstance(delivered, dict):
+        return {**delivered, "usage": told}
+    copied = delivered.model_copy()
+    copied.usage = told
+    return copied
 
 
 def read_expectations(kind: CallType, body: Mapping[str, Any]) -> Expectations:
@@ -189,8 +233,8 @@ def _json_schema(kind: CallType, body: Mapping[str, Any]) -> Mapping[str, Any] |
 
 def _tools(body: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]] | None:
     found: dict[str, Mapping[str, Any]] = {}
-    offered = body.get("tools")
-    for tool in offered if isinstance(offered, list) else ():
+    offered = [tools for name in ("tools", "functions") if isinstance(tools := body.get(name), list)]
+    for tool in chain.from_iterable(offered):
         holder = tool.get("function", tool) if isinstance(tool, Mapping) else None
         if not isinstance(holder, Mapping) or not isinstance(name := holder.get("name"), str):
             # A tool of the provider's own, whose calls are not functions: nothing is known of their form.

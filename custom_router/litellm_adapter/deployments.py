@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import litellm
+from cachetools import TTLCache
 from litellm.types.utils import Usage
 
 from custom_router.decision import NO_LIMITS, Capability
@@ -30,6 +31,8 @@ from custom_router.tiers import TIERS, Tier
 logger = logging.getLogger(__name__)
 
 _REFRESH_SECONDS = 10.0
+REFUSED_S = 900.0
+"""For which a deployment that refused log probabilities is not asked for them: it may have been the one request."""
 
 
 def model_facts(model: str) -> Mapping[str, Any]:
@@ -63,6 +66,7 @@ class DeploymentTable:
         self._rates: dict[str, Rates] = {}
         self._facts: tuple[Tiers, TierFacts] | None = None
         self._logprobs: dict[str, frozenset[str]] = {}
+        self._refused: TTLCache[str, bool] = TTLCache(10_000, REFUSED_S)
 
     def all(self) -> list[Deployment]:
         """Every deployment; empty until LiteLLM has started."""
@@ -139,20 +143,22 @@ class DeploymentTable:
         """Which of `logprobs` and `top_logprobs` a deployment takes; empty for one that takes neither.
 
         `model_info.supports_logprobs` says so outright; otherwise LiteLLM knows what the provider's API takes. A model
-        that refuses all the same is found out by its first refusal, which the tier's other provider makes good.
+        that refuses all the same is found out by its refusal, which the tier's other provider makes good.
         """
         deployment = self.by_id(model_id)
         if deployment is None or deployment.id is None:
+            return frozenset()
+        if deployment.id in self._refused:
             return frozenset()
         if (known := self._logprobs.get(deployment.id)) is None:
             known = self._logprobs[deployment.id] = _logprobs(deployment)
         return known
 
     def note_no_logprobs(self, model_id: object) -> None:
-        """A deployment refused a request for log probabilities: do not ask it again."""
-        if isinstance(model_id, str) and self._logprobs.get(model_id):
+        """A deployment refused a request for log probabilities: do not ask it again for `REFUSED_S`."""
+        if isinstance(model_id, str) and self.logprobs_of(model_id):
             logger.warning("%s refused log probabilities; set model_info.supports_logprobs: false", model_id)
-            self._logprobs[model_id] = frozenset()
+            self._refused[model_id] = True
 
 
 def takes(deployment: Deployment, *names: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -11,7 +12,17 @@ import orjson
 
 from custom_router.confidence.base import Answer, TokenLogprob, ToolCall
 from custom_router.confidence.structured import IncrementalUnwrapper, StructuredInvalid
-from custom_router.litellm_adapter.answers import chat_tokens, completion_tokens, get, messages_finish, strip_logprobs
+from custom_router.litellm_adapter.answers import (
+    block_unread,
+    chat_functions,
+    chat_tokens,
+    chat_unread,
+    completion_tokens,
+    get,
+    item_unread,
+    messages_finish,
+    strip_logprobs,
+)
 from custom_router.request import CallType
 
 
@@ -29,6 +40,7 @@ class AnswerSoFar:
         self._texts: list[str] = []
         self._tokens: list[TokenLogprob] = []
         self._calls: dict[Any, list[str]] = {}
+        self._unread = False
         self._finish: str | None = None
         self._partial = b""
         self._read: Callable[[Any], None] = {
@@ -46,7 +58,7 @@ class AnswerSoFar:
     def answer(self, model: str) -> Answer:
         """The answer as far as it has come."""
         calls = tuple(ToolCall(name, arguments) for name, arguments in map(_joined, self._calls.values()))
-        return Answer("".join(self._texts), model, self._finish, tuple(self._tokens), calls)
+        return Answer("".join(self._texts), model, self._finish, tuple(self._tokens), calls, self._unread)
 
     def _text(self, piece: Any) -> None:
         if isinstance(piece, str) and piece:
@@ -59,11 +71,16 @@ class AnswerSoFar:
             self._text(get(delta, "content"))
             self._tokens.extend(chat_tokens(get(choice, "logprobs")))
             self._finish = get(choice, "finish_reason") or self._finish
-            for call in get(delta, "tool_calls") or ():
-                function = get(call, "function")
+            calls = get(delta, "tool_calls") or ()
+            places = [*(get(call, "index") for call in calls), "function_call"]
+            for place, function in zip(places, chat_functions(delta), strict=False):
                 self.pieces += 1
-                held = self._calls.setdefault(get(call, "index"), [get(function, "name") or ""])
-                held.append(get(function, "arguments") or "")
+                if function is not None:
+                    held = self._calls.setdefault(place, [get(function, "name") or ""])
+                    held.append(get(function, "arguments") or "")
+            if chat_unread(delta):
+                self._unread = True
+                self.pieces += not calls
 
     def _completion(self, event: Any) -> None:
         for choice in get(event, "choices") or ():
@@ -81,6 +98,9 @@ class AnswerSoFar:
             if get(item, "type") == "function_call":
                 self.pieces += 1
                 self._calls[get(item, "id")] = [str(get(item, "name")), str(get(item, "arguments"))]
+            elif item_unread(item):
+                self.pieces += 1
+                self._unread = True
         elif kind in ("error", "response.failed"):
             self.error = StreamBroke(kind)
         elif kind in ("response.completed", "response.incomplete"):
@@ -100,8 +120,13 @@ class AnswerSoFar:
 
     def _message_event(self, event: Any) -> None:
         kind, delta, index = get(event, "type"), get(event, "delta"), get(event, "index")
-        if kind == "content_block_start" and get(get(event, "content_block"), "type") == "tool_use":
-            self._calls[index] = [str(get(get(event, "content_block"), "name"))]
+        if kind == "content_block_start":
+            block = get(event, "content_block")
+            if get(block, "type") == "tool_use":
+                self._calls[index] = [str(get(block, "name"))]
+            elif block_unread(block):
+                self.pieces += 1
+                self._unread = True
         elif kind == "content_block_delta":
             self._text(get(delta, "text"))
             if index in self._calls:
@@ -127,21 +152,32 @@ class HeldStream:
         self.first_at: float | None = None
         """`time.perf_counter()` of the first event."""
         self._iterator: AsyncIterator[Any] = stream.__aiter__()
+        self._reading: asyncio.Future[Any] | None = None
         self.strip = strip
         self._held: list[Any] = []
         self._unwrapped = _UnwrappedChat() if structured else None
 
-    async def hold(self) -> bool:
-        """Hold one event more; False at the stream's end. Raises what the stream raises or says went wrong."""
-        more = await self._advance()
+    async def hold(self, within_s: float | None = None) -> bool | None:
+        """Hold one event more; False at the stream's end, None where none came in time: it is then still to come.
+        Raises what the stream raises or says went wrong."""
+        more = await self._advance(within_s)
         if self.so_far.error is not None:
             self.ended = True
             raise self.so_far.error
         return more
 
-    async def _advance(self) -> bool:
+    async def _advance(self, within_s: float | None = None) -> bool | None:
         try:
-            event = await self._iterator.__anext__()
+            if within_s is None and self._reading is None:
+                event = await self._iterator.__anext__()
+            else:
+                # Apart, so that it goes on when its time runs out: cancelled, it would end the stream.
+                reading = self._reading = self._reading or asyncio.ensure_future(self._iterator.__anext__())
+                await asyncio.wait({reading}, timeout=within_s)
+                if not reading.done():
+                    return None
+                self._reading = None
+                event = reading.result()
         except StopAsyncIteration:
             self.ended = True
             return False
@@ -170,7 +206,13 @@ class HeldStream:
             yield self._held.pop()
 
     async def close(self) -> None:
-        """Stop the stream at its source."""
+        """Stop the stream at its source; nothing more comes."""
+        self.ended = True
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
+            if not self._reading.cancelled():
+                self._reading.exception()  # nobody asks for it any more
         for closer in (getattr(self._iterator, "aclose", None), getattr(self.stream, "aclose", None)):
             if callable(closer):
                 with suppress(Exception):
@@ -199,7 +241,7 @@ class _UnwrappedChat:
                 return self._reader.feed(content)
             except StructuredInvalid as error:
                 self._invalid = error
-        return ""
+        return content  # no text is lost where the model wrote something else, or went on after it
 
     def finish(self) -> float | None:
         if self._invalid is not None:

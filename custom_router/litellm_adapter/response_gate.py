@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from custom_router.gating import Attempt
-from custom_router.litellm_adapter.answers import add_usage, strip_logprobs
+from custom_router.attempts import Attempt
+from custom_router.litellm_adapter.answers import strip_logprobs, with_usage_of
 from custom_router.litellm_adapter.signal_requests import client_wants_logprobs
 from custom_router.litellm_adapter.tickets import Found, TicketDesk
 from custom_router.litellm_adapter.upstream import Accounted, ask_group
@@ -32,20 +32,27 @@ class ResponseGate:
                     strip_logprobs(response)
                 return None
             first = self._desk.whole(self._desk.tier(pending, response), ticket, response)
+            given = [response]
 
-            delivered = await self._desk.settle(data, user, found, first, self._ask)
+            async def ask(data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
+                higher = await self._ask(data, found, tier)
+                given.append(higher.payload)
+                return higher
+
+            delivered = await self._desk.settle(data, user, found, first, ask)
+            payload = delivered.payload
             if strip:
-                strip_logprobs(delivered.payload)
-            if delivered.payload is response:
-                return None
-            self._desk.note_delivered(pending, delivered)
-            if ticket.policy.document.gate.usage == "sum":
-                add_usage(delivered.payload, response)
-            return delivered.payload
+                strip_logprobs(payload)
+            if payload is not response:
+                self._desk.note_delivered(pending, delivered)
+            others = [other for other in given if other is not payload]
+            if ticket.policy.document.gate.usage == "sum" and others:
+                return with_usage_of(payload, others)
+            return None if payload is response else payload
         finally:
             self._desk.runtime.gate_closed(token)
 
-    async def _ask(self, data: Mapping[str, Any], found: Found, tier: Tier, last: bool) -> Attempt:
+    async def _ask(self, data: Mapping[str, Any], found: Found, tier: Tier) -> Attempt:
         token, pending, ticket = found
         groups = self._desk.groups(pending, ticket, tier)
         with Accounted(ticket):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from litellm.types.utils import all_litellm_params
+
+from custom_router.confidence.self_check import SELF_CHECK_PARAMETERS
 from custom_router.confidence.structured import may_structure, structured_response_format
 from custom_router.deployments import Deployment
 from custom_router.lifecycle import GateTicket
@@ -15,6 +18,8 @@ from custom_router.litellm_adapter.tickets import TicketDesk
 from custom_router.litellm_adapter.upstream import body_of, call_in
 
 _IN_RESPONSES = "message.output_text.logprobs"
+_NAMED = "logprob"
+_ADDED_NAMES = ("logprobs", "include")
 
 
 # Alternatives to each token are not asked for: nothing reads them, and they cost LiteLLM a millisecond of parsing each
@@ -29,7 +34,7 @@ def _for_completion(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _for_responses(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     asked = kwargs.get("include") or ()
-    return {"include": [*(item for item in asked if item != _IN_RESPONSES), _IN_RESPONSES]}
+    return {} if _IN_RESPONSES in asked else {"include": [*asked, _IN_RESPONSES]}
 
 
 # /v1/messages has no log probabilities; LiteLLM's logprobs of streamed /v1/completions do not reach its hooks.
@@ -75,13 +80,38 @@ class SignalRequests:
         signals = ticket.policy.document.gate.signals
         given = self._desk.deployments.logprobs_of(deployment.id)
         if given:
-            return _ADDED[name](kwargs) if "logprobs" in signals else {}
-        return _structured(kwargs, ticket, deployment) if "structured" in signals else {}
+            added = _ADDED[name](kwargs) if "logprobs" in signals else {}
+            if added and deployment.id is not None:
+                ticket.asked_logprobs.add(deployment.id)
+            return added
+        # Not of an answer that is delivered whatever it is: one in another form would be nobody's to mend.
+        if "structured" not in signals or not self._desk.may_replace(*found, deployment):
+            return {}
+        return _structured(kwargs, ticket, deployment)
 
     def refused(self, kwargs: Mapping[str, Any], error: BaseException) -> None:
-        """A deployment failed: if because of the log probabilities, it is not asked for them again."""
-        if "logprob" in str(error).lower():
-            self._desk.deployments.note_no_logprobs(_model_id(kwargs))
+        """A deployment failed: where it refused the log probabilities that only the gate wanted, it is not asked for
+        them for a while.
+
+        What the client wrote is in many an error: one that it can bring about must not blind the gate for others.
+        """
+        status, model_id = getattr(error, "status_code", None), _model_id(kwargs)
+        if not isinstance(status, int) or not 400 <= status < 500 or _NAMED not in str(error).lower():
+            return
+        found, call = self._desk.gated(kwargs), call_in(kwargs)
+        if found is None or call is None:
+            return
+        checking = call[1] == "judgement"
+        asked = checking or model_id in found[1].asked_logprobs
+        if asked and not _otherwise_named(kwargs, SELF_CHECK_PARAMETERS if checking else _ADDED_NAMES):
+            self._desk.deployments.note_no_logprobs(model_id)
+
+
+def _otherwise_named(kwargs: Mapping[str, Any], added: Collection[str]) -> bool:
+    """Whether anything of a call but what the gate has `added` to it names log probabilities."""
+    rest = {name: value for name, value in kwargs.items() if name not in added and name not in all_litellm_params}
+    rest["include"] = [item for item in kwargs.get("include") or () if item != _IN_RESPONSES]
+    return _NAMED in str(rest).lower()
 
 
 def _structured(kwargs: Mapping[str, Any], ticket: GateTicket, deployment: Deployment) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from custom_router.attempts import Attempt
 from custom_router.causes import Cause
 from custom_router.confidence.structured import StructuredInvalid
-from custom_router.gating import Attempt
 from custom_router.headers import decision_headers
 from custom_router.lifecycle import Bill, Ending, GateTicket
 from custom_router.litellm_adapter.held import HeldStream
@@ -65,6 +65,10 @@ class StreamGate:
                     self._set_headers(response, pending, final=False)
                     yield beat
                 chosen = work.result()
+                for stream in opened:
+                    if stream is not chosen and not stream.ended:
+                        # At once: its provider would otherwise write on for as long as the chosen one streams.
+                        await self._abandon(token, stream, held, finished=True)
             finally:
                 if not work.done():
                     pending.record.note(Cause.CLIENT_GONE)
@@ -82,7 +86,7 @@ class StreamGate:
         finally:
             for stream in opened:
                 if not stream.ended:
-                    await self._abandon(token, stream, held, finished)
+                    await self._abandon(token, stream, held, finished=finished)
             self._desk.runtime.gate_closed(token)
 
     async def _settled_stream(
@@ -143,10 +147,10 @@ class StreamGate:
             if not work.done():
                 yield _KEEPALIVE
 
-    async def _abandon(self, token: str, stream: HeldStream, first: HeldStream, finished: bool) -> None:
+    async def _abandon(self, token: str, stream: HeldStream, first: HeldStream, *, finished: bool) -> None:
         """Close a stream that nobody reads on, and have what it gave billed.
 
-        LiteLLM bills the client's own stream by itself when the client has left.
+        LiteLLM bills the client's own stream by itself when the client has left, before it was `finished` with.
         """
         if stream is not first or finished:
             billed = False
@@ -201,14 +205,13 @@ async def _hold(held: HeldStream, ticket: GateTicket) -> BaseException | None:
     """Hold the stream as far as the policy says; what broke it, if something did."""
     settings = ticket.policy.document.gate
     whole = settings.streaming == "buffer"
-    began: float | None = None
+    ends: float | None = None
     try:
-        while await held.hold():
+        while await held.hold(None if ends is None else ends - time.perf_counter()):
             if whole or not held.so_far.pieces:
                 continue
-            began = began or time.perf_counter()
-            late = (time.perf_counter() - began) * 1000 >= settings.prefix.milliseconds
-            if held.so_far.pieces >= settings.prefix.tokens or late:
+            ends = ends or time.perf_counter() + settings.prefix.milliseconds / 1000
+            if held.so_far.pieces >= settings.prefix.tokens or time.perf_counter() >= ends:
                 break
     except Exception as error:  # noqa: BLE001 - nothing has reached the client yet, so another tier may answer
         held.ended = True

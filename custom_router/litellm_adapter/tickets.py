@@ -9,11 +9,11 @@ from typing import Any
 
 from litellm.types.utils import Usage
 
+from custom_router.attempts import Attempt
 from custom_router.confidence.base import Answer
 from custom_router.confidence.structured import StructuredInvalid, unwrap
 from custom_router.deployments import Deployment
-from custom_router.escalation import Surroundings
-from custom_router.gating import Attempt
+from custom_router.escalation import Surroundings, next_tier
 from custom_router.lifecycle import GateTicket
 from custom_router.litellm_adapter.answers import get, read_answer
 from custom_router.litellm_adapter.budgets import read_budgets, remaining_budget
@@ -104,13 +104,21 @@ class TicketDesk:
         gate = ticket.policy.document.gate
         return name is not None and gate.thresholds(Tier(name), domain, ticket.caller.teams) is not None
 
+    def may_replace(self, pending: Pending, ticket: GateTicket, deployment: Deployment) -> bool:
+        """Whether a higher tier could be asked for an answer in place of this deployment's."""
+        name = pending.group_tier.get(deployment.group)
+        facts = self.deployments.tier_facts(ticket.policy.document.tiers)
+        around = Surroundings(facts.prices, facts.capabilities)
+        return name is not None and next_tier(ticket, Tier(name), around) is not None
+
     def note_delivered(self, pending: Pending, delivered: Attempt) -> None:
         record, ticket = pending.record, pending.ticket
         deployment = self.deployments.by_id(response_model_id(get(delivered.payload, "stream") or delivered.payload))
         record.tier = delivered.tier.value
+        record.deployment = deployment.id if deployment is not None else None
         if ticket is not None:
             record.model_group = self.group(ticket, delivered.tier)
-        record.deployment = deployment.id if deployment is not None else None
+            ticket.replaced, ticket.replaced_by = True, record.deployment
 
     def group(self, ticket: GateTicket, tier: Tier) -> str:
         return ticket.policy.document.tiers[tier].model

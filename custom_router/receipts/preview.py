@@ -95,7 +95,7 @@ class Previews:
             caller,
             tenant=uuid.uuid4().hex,  # nobody's: what conversations have reached is not this request's
             capabilities=facts.capabilities,
-            hopeless=hopeless(rates.rate, policy.document, facts.prices),
+            hopeless=hopeless(rates.of(unsent.tenant.team or unsent.tenant.key), policy.document, facts.prices),
             patient=True,
             rehearsal=True,
         )

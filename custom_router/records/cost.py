@@ -28,13 +28,15 @@ def cost_of(
     escalation: float = 0.0,
     self_check: float = 0.0,
     embedding: float = 0.0,
+    priced: bool = True,
 ) -> CostFields:
     """Cost of a request. `first_attempt` is what LiteLLM billed for the answer tried first, None when it knows no
-    price; `alternatives` is what the tokens of the answer delivered cost at each tier, empty where nothing is known of
-    them: then nothing is claimed to be saved.
+    price. `priced` says whether it knew one for all that `escalation` and `self_check` were paid for. `alternatives` is
+    what the tokens of the answer delivered cost at each tier, empty where nothing is known of them: then nothing is
+    claimed to be saved.
     """
     classifier = self_check + embedding
-    total = None if first_attempt is None else first_attempt + escalation + classifier
+    total = first_attempt + escalation + classifier if first_attempt is not None and priced else None
     baseline = alternatives.get(Tier.FRONTIER.value)
     saved = baseline - total if baseline is not None and total is not None else None
     return CostFields(

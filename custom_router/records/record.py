@@ -22,6 +22,11 @@ class Tenant:
     key_hash: str | None = None
     end_user: str | None = None
 
+    @property
+    def account(self) -> str | None:
+        """Whose traffic this is counted as: the team's, of a key without one its own."""
+        return self.team or self.key_hash
+
 
 @dataclass(slots=True)
 class DomainFields:

@@ -57,12 +57,13 @@ class Answerer:
 
 def _recorded(ask: Ask, row: ReplayRow) -> Answer:
     tokens, logprobs = row.tokens()
-    tokens, reason = _cut(ask, tokens, row.finish_reason or "stop")
+    call = ToolCall(f"call_{_rng(ask, 0, 'tool').getrandbits(96):024x}", row.tool) if row.tool else None
+    tokens, reason = _cut(ask, tokens, row.finish_reason or ("tool_calls" if call else "stop"))
     if ask.logprobs:
         logprobs = (logprobs or _draw_logprobs(len(tokens), _rng(ask, 0, "logprobs")))[: len(tokens)]
     else:
         logprobs = None
-    return Answer(tokens, reason, logprobs=logprobs, replayed=True, score=row.score)
+    return Answer(tokens, reason, call, logprobs, replayed=True, score=row.score)
 
 
 def _generated(ask: Ask, index: int) -> Answer:

@@ -22,7 +22,8 @@ class ReplayRow(BaseModel):
     """One line of a replay file. Without `model` it answers for every model that has no row of its own.
 
     `logprobs` is one number (the mean, given to every token), or one a token. Bare numbers cut the answer
-    into as many pieces of nearly equal length; `{token, logprob}` objects say where the cuts are.
+    into as many pieces of nearly equal length; `{token, logprob}` objects say where the cuts are. With `tool` the
+    answer is a call of that function, offered or not, and `answer` its arguments.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -33,6 +34,7 @@ class ReplayRow(BaseModel):
     logprobs: float | list[float] | list[RecordedToken] | None = None
     finish_reason: str | None = None
     score: float | None = None
+    tool: str | None = None
 
     def tokens(self) -> tuple[list[str], list[float] | None]:
         """(pieces of the answer, a logprob for each piece or None)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from custom_router.records.record import (
     DecisionRecord,
     DomainFields,
     GateFields,
+    OutcomeFields,
     ScoreFields,
     Tenant,
 )
@@ -117,6 +119,17 @@ def test_explaining_a_prompt(tmp_path: Path) -> None:
     assert "without the finance match (term:mortgage)" in result.stdout
     assert "no single change" not in result.stdout
     assert "\x1b" not in result.stdout
+
+
+def test_what_callers_said_of_themselves_moves_no_terminal(tmp_path: Path) -> None:
+    evil = replace(_record(POLICY.version), tenant=Tenant(end_user="\x1b]0;pwned\x07\x1b[2J evil\u202e"))
+    evil = replace(evil, outcome=OutcomeFields("error", "\x1b[31mred"))
+    (tmp_path / "decisions-a.jsonl").write_bytes(evil.to_json() + b"\n")
+    policy = write_policy(tmp_path)
+    result = run("explain", "--request", evil.request_id, "--records", tmp_path, "--policy", policy)
+    assert result.exit_code == 0
+    assert "evil" in result.stdout
+    assert not any(c in result.stdout for c in "\x1b\x07\u202e")
 
 
 def test_explain_reads_standard_input_and_speaks_json(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from custom_router import RequestView, RouterEngine
 from custom_router.classify.embedding import EmbeddingClassifier
 from custom_router.policy import Policy
+from custom_router.tiers import TIERS
 from tests.cli.cli_calls import run
 from tests.docs.documents import ROOT
 from tests.learn.own_traffic import lines, write
@@ -98,6 +101,23 @@ def test_promote_refuses_and_changes_nothing(
     assert not policy.with_name("head.npz").exists()
 
 
+def test_a_head_that_is_worse_than_the_one_that_serves_is_found_out(policy: Path, tmp_path: Path) -> None:
+    """It learned the opposite of what came true afterwards."""
+    given = lines(1_500)
+    for line in given[:1_200]:
+        scores = line["scores"]
+        assert isinstance(scores, dict)
+        scores["simple"], scores["medium"] = 1.0 - scores["simple"], 1.0 - scores["simple"]
+    data, out = tmp_path / "own.jsonl", tmp_path / "worse.npz"
+    data.write_text("".join(json.dumps(line) + "\n" for line in given), "utf-8")
+    result = run("train", "--data", data, "--out", out)
+    assert "worse" in result.output
+    worse = EmbeddingClassifier.load(out, encoder_version=ENCODER).metadata["comparison"]["worse"]
+    assert any("held-out time" in name for name in worse), worse
+    refused = run("model", "promote", out, "--policy", policy)
+    assert (refused.exit_code, "worse beyond noise" in refused.stderr) == (1, True)
+
+
 def test_the_first_promote_leaves_a_strangers_file_alone(candidate: Path, policy: Path) -> None:
     stranger = policy.with_name("head.npz")
     stranger.write_bytes(b"not ours")
@@ -137,15 +157,38 @@ def test_train_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_matrix_prints_and_sets_thresholds_that_keep_the_limit(policy: Path, tmp_path: Path) -> None:
     data = write(tmp_path / "own.jsonl", 600)
-    result = run("matrix", "--data", data, "--policy", policy, "--strong-share", "0.15", "--write")
+    result = run("matrix", "--data", data, "--policy", policy, "--strong-share", "0.4", "--write")
     assert result.exit_code == 0, result.output
     assert "routing alone" in result.stdout
     assert "no confidences" in result.stdout
     picked = result.stdout.split("picked")[1].splitlines()[2].split()
-    assert float(picked[5]) <= 0.15
+    assert float(picked[5]) <= 0.4
     document = Policy.load(policy).document
     assert [f"{document.tiers.simple.threshold:.4f}", f"{document.tiers.medium.threshold:.4f}"] == picked[:2]
     assert "# Set by tier-router matrix on " in policy.read_text("utf-8")
+
+
+def test_what_matrix_promises_is_what_the_policy_does(policy: Path, tmp_path: Path) -> None:
+    """Its rules and floors hold as well, whatever the thresholds are."""
+    given = lines(600)
+    for line in given[::3]:
+        line["prompt"] = f"{line['prompt']} It is about my mortgage."
+    data = tmp_path / "own.jsonl"
+    data.write_text("".join(json.dumps(line) + "\n" for line in given), "utf-8")
+    document = yaml.safe_load(policy.read_text("utf-8"))
+    document["domains"] = {"finance": {"rules": {"terms": ["mortgage"]}}}
+    policy.write_text(yaml.safe_dump(document), "utf-8")
+    assert run("matrix", "--data", data, "--policy", policy, "--strong-share", "0.35").exit_code == 1
+    result = run("matrix", "--data", data, "--policy", policy, "--strong-share", "0.6", "--write")
+    assert result.exit_code == 0, result.output
+    promised = [float(share) for share in result.stdout.split("picked")[1].splitlines()[2].split()[3:6]]
+    engine = RouterEngine.from_policy(policy)
+    try:
+        views = [RequestView.from_chat({"messages": [{"role": "user", "content": line["prompt"]}]}) for line in given]
+        decided = Counter(decision.tier for decision in asyncio.run(engine.decide_many(views)))
+    finally:
+        engine.close()
+    assert [decided[tier] / len(given) for tier in TIERS] == pytest.approx(promised, abs=6e-4)
 
 
 def test_matrix_with_confidences_speaks_of_the_gate_too(policy: Path, tmp_path: Path) -> None:

@@ -60,16 +60,17 @@ def test_rates_need_enough_answers_and_fade() -> None:
     now = 0.0
     rates = EscalationRates(lambda: now)
     for _ in range(int(LEAST)):
-        assert rates.rate(Tier.SIMPLE) is None
-        rates.observe(Tier.SIMPLE, True)
-    rate = rates.rate(Tier.SIMPLE)
+        assert rates.rate("a", Tier.SIMPLE) is None
+        rates.observe("a", Tier.SIMPLE, True)
+    rate = rates.rate("a", Tier.SIMPLE)
     assert rate is not None
     assert rate > 0.999
-    assert rates.rate(Tier.MEDIUM) is None, "tiers are counted apart"
+    assert rates.rate("a", Tier.MEDIUM) is None, "tiers are counted apart"
+    assert rates.rate("b", Tier.SIMPLE) is rates.of(None)(Tier.SIMPLE) is None, "tenants are counted apart"
     for _ in range(int(LEAST)):
-        rates.observe(Tier.SIMPLE, False)
-    halved = rates.rate(Tier.SIMPLE)
+        rates.observe("a", Tier.SIMPLE, False)
+    halved = rates.rate("a", Tier.SIMPLE)
     assert halved is not None
     assert 0.49 < halved < 0.51
     now = 3 * HALF_LIFE_S
-    assert rates.rate(Tier.SIMPLE) is None, "what is long ago no longer counts"
+    assert rates.rate("a", Tier.SIMPLE) is None, "what is long ago no longer counts"

@@ -2,21 +2,18 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_router.confidence.base import Answer, ConfidenceSignal, TokenLogprob
+from custom_router.confidence.base import Answer, TokenLogprob
 from custom_router.confidence.logprobs import (
     LOWEST_LOGPROB,
-    LogprobsSignal,
-    answer_span,
     own_confidence,
     own_reading,
-    token_features,
 )
-from custom_router.request import CallType, RequestView
 
 
 def tokens(text: str, logprob: float = -0.1) -> list[TokenLogprob]:
@@ -40,17 +37,24 @@ LONG = "First we add the two numbers that the question gives, and then we take h
         (LONG + "\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
         (LONG + "#### 1 was a guess.\n#### 18", "18"),
         (LONG + "Answer: Paris", "Paris"),
-        ("Martin Chuzzlewit.", "Martin Chuzzlewit"),
-        ("A Christmas Carol", "A Christmas Carol"),
-        ("D.C. is the capital", "D.C. is the capital"),
+        ("Martin Chuzzlewit.", None),
+        ("A Christmas Carol", None),
+        ("D.C. is the capital", None),
         (LONG, None),
         ("...", None),
     ],
 )
-def test_the_span_holds_the_answer(text: str, span: str | None) -> None:
-    given_tokens = tokens(text)
-    found = answer_span(given_tokens)
-    assert (found and "".join(given_tokens[i].token for i in found).strip()) == span
+def test_the_value_that_stands_out_is_what_is_read(text: str, span: str | None) -> None:
+    """Each token has a likelihood of its own, so that the sum tells which were read."""
+    given_tokens = [replace(token, logprob=-(2.0**-place)) for place, token in enumerate(tokens(text))]
+    reading = own_reading(Answer(text, "m", tokens=tuple(given_tokens)))
+    assert reading is not None
+    assert reading[1] == ("words" if span is None else "tokens")
+    if span is not None:
+        starts = range(len(given_tokens))
+        parts = [given_tokens[a:b] for a in starts for b in range(a + 1, len(given_tokens) + 1)]
+        read = [part for part in parts if math.isclose(math.fsum(t.logprob for t in part), reading[0], rel_tol=1e-12)]
+        assert span in {"".join(t.token for t in part).strip() for part in read}
 
 
 def test_own_confidence_prefers_the_measured_one_then_the_answer_then_the_mean() -> None:
@@ -67,41 +71,6 @@ def test_own_confidence_prefers_the_measured_one_then_the_answer_then_the_mean()
     assert own_confidence(Answer("Yes", "m", confidence=0.3)) == 0.0
 
 
-def test_features_are_what_they_say() -> None:
-    long = [TokenLogprob(f" word{i}", -i / 100) for i in range(101)]
-    features = token_features(long)
-    assert features is not None
-    assert features["mean"] == pytest.approx(-0.5)
-    assert features["answer"] == features["mean"]
-    assert features["min"] == -1.0
-    assert features["first"] == 0.0
-    assert features["q10"] == pytest.approx(-0.9)
-    assert features["q50"] == pytest.approx(-0.5)
-    assert features["length"] == pytest.approx(math.log(102))
-    assert "entropy" not in features
-
-
-def test_entropy_counts_the_mass_not_listed() -> None:
-    half = math.log(0.5)
-    listed = token_features([TokenLogprob("a", half, (("a", half), ("b", half)))])
-    quarter_left = token_features([TokenLogprob("a", half, (("a", half), ("b", math.log(0.25))))])
-    sure = token_features([TokenLogprob("a", 0.0, (("a", 0.0),))])
-    assert listed is not None
-    assert quarter_left is not None
-    assert sure is not None
-    assert listed["entropy"] == pytest.approx(math.log(2))
-    assert quarter_left["entropy"] == pytest.approx(1.5 * math.log(2))
-    assert sure["entropy"] == 0.0
-
-
-def test_a_token_without_a_logprob_is_left_out() -> None:
-    assert token_features([]) is None
-    assert token_features([TokenLogprob("a", math.nan)]) is None
-    features = token_features([TokenLogprob("a", math.nan), TokenLogprob("b", -1.0)])
-    assert features is not None
-    assert features["mean"] == -1.0
-
-
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 TOKENS = st.builds(
     TokenLogprob, st.text(max_size=8), FLOATS, st.lists(st.tuples(st.text(max_size=3), FLOATS), max_size=3).map(tuple)
@@ -109,13 +78,8 @@ TOKENS = st.builds(
 
 
 @given(st.lists(TOKENS, max_size=40))
-def test_any_tokens_give_finite_features(given_tokens: list[TokenLogprob]) -> None:
+def test_any_tokens_give_a_finite_confidence_or_none(given_tokens: list[TokenLogprob]) -> None:
     answer = Answer("".join(t.token for t in given_tokens), "m", tokens=tuple(given_tokens))
-    signal: ConfidenceSignal = LogprobsSignal()
-    features = signal.read(RequestView(CallType.CHAT, "?"), answer)
     confidence = own_confidence(answer)
-    assert (features is None) == (confidence is None)
-    if features is not None and confidence is not None:
-        assert all(math.isfinite(value) for value in features.values())
-        assert LOWEST_LOGPROB <= features["min"] <= features["mean"] <= 0
-        assert LOWEST_LOGPROB <= confidence <= 0
+    assert (confidence is None) == all(math.isnan(token.logprob) for token in given_tokens)
+    assert confidence is None or LOWEST_LOGPROB <= confidence <= 0

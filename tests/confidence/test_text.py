@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_router.confidence.base import Answer, ConfidenceSignal, Expectations, Failure, ToolCall
-from custom_router.confidence.text import TextSignal, failures
+from custom_router.confidence.base import Answer, Expectations, Failure, ToolCall
+from custom_router.confidence.text import failures
 from custom_router.request import CallType, RequestView, Turn
 
 PLAIN = Expectations()
@@ -154,16 +154,11 @@ TEXTS = st.one_of(
 
 
 @given(text=TEXTS, prompt=TEXTS, json_asked=st.booleans(), history=st.lists(TEXTS, max_size=2))
-def test_no_text_raises_and_features_stay_in_range(
-    text: str, prompt: str, json_asked: bool, history: list[str]
-) -> None:
+def test_no_text_raises(text: str, prompt: str, json_asked: bool, history: list[str]) -> None:
     view = RequestView(CallType.CHAT, prompt, history=tuple(Turn("user", turn) for turn in history))
     answer = Answer(text, "m", tool_calls=(ToolCall(text, text),) if json_asked else ())
     expected = Expectations(json_schema={"type": "object"} if json_asked else None, tools={text: {}})
     assert len(set(failures(view, answer, expected))) <= len(Failure)
-    features = TextSignal().read(view, answer)
-    assert features is None or all(0 <= value <= 1 for value in features.values())
-    assert (features is None) == (not text.strip())
 
 
 def test_lone_surrogates_do_not_raise() -> None:
@@ -176,20 +171,3 @@ def test_a_very_long_answer_is_read_in_part() -> None:
     letters = random.Random(7)
     text = " ".join("".join(letters.choices("abcdefghij", k=6)) for _ in range(20_000))
     assert found(text) == ()
-    features = TextSignal().read(RequestView(CallType.CHAT, ""), Answer(text, "m"))
-    assert features is not None
-    assert features["length"] == 1.0
-
-
-def test_features_tell_hedged_from_plain_and_new_from_said_before() -> None:
-    signal: ConfidenceSignal = TextSignal()
-    view = RequestView(CallType.CHAT, "Who?")
-    plain = signal.read(view, Answer("It was Ada Lovelace. She wrote it in 1843.", "m"))
-    hedged = signal.read(view, Answer("I’m not sure. It might be Ada Lovelace, but I think it is unclear.", "m"))
-    again = signal.read(view, Answer("It was Ada. It was Ada. It was Ada. It was Ada.", "m"))
-    assert plain is not None
-    assert hedged is not None
-    assert again is not None
-    assert plain["hedging"] == 0 < hedged["hedging"]
-    assert plain["repetition"] == 0 < again["repetition"]
-    assert signal.read(view, Answer("", "m")) is None

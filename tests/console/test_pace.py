@@ -66,6 +66,7 @@ def test_the_live_page_stays_responsive_at_200_decisions_a_second(tab: Tab, cons
         # While they come, a receipt can be opened and closed.
         tab.page.locator("table.live tbody tr button").first.click()
         expect(tab.page.get_by_role("dialog")).to_be_visible()
+        tab.settled()  # the record is gone with the test's file
         tab.page.keyboard.press("Escape")
         expect(tab.page.get_by_role("dialog")).to_have_count(0)
     frames = sorted(tab.page.evaluate("window.frames_seen"))

@@ -12,16 +12,22 @@ import httpx
 import yaml
 
 from custom_router.confidence.calibrate import Calibrator, Entry, GateArtifact
+from custom_router.confidence.self_check import SELF_CHECK_QUESTION
 from custom_router.demo.stack import Stack
 from tests.e2e.conftest import Proxy, quick_config, shipped_policy, wait_until
 
 SIMPLE = ("deepseek-v4-flash", "meta-llama/Llama-3.1-8B-Instruct", "shy", "open", "slow")
+PLAIN = ("plain",)
+"""Gives no log probabilities, but has JSON schemas."""
+CHECKED, DOUBTED = ("checked",), ("doubted",)
+"""Say yes and no when asked whether their answers are right."""
 MEDIUM = ("gemini-3.8-flash", "gpt-5.4-mini")
 FRONTIER = ("claude-opus-5-5", "gpt-5.6-sol")
 SURE, MIDDLING, UNSURE = -0.001, -0.12, -2.5
 """Log probability a token; with `write_artifact`: above 0.85, 0.70 to 0.85, and about 0."""
 LETTERS = "The answer is on the second page of the report."
 TOP = "Paris, says the frontier."
+CALLED = "A call that nobody offered?"
 
 # prompt → (tier's models, answer, log probability a token, finish reason)
 _Row = tuple[tuple[str, ...], str, float, str | None]
@@ -34,11 +40,15 @@ ANSWERS: dict[str, list[_Row]] = {
     "A cut one?": [(SIMPLE, "Paris is the capital of", SURE, "length")],
     "A broken object?": [(SIMPLE, '{"city": "Par', SURE, None), (FRONTIER, '{"city": "Paris"}', SURE, None)],
     "Another object?": [(SIMPLE, '{"town": 7}', SURE, None), (FRONTIER, '{"city": "Paris"}', SURE, None)],
+    "A wrapped sure one?": [(PLAIN, '{"answer": "Paris, of course.", "confidence": 0.99}', SURE, None)],
+    "A wrapped unsure one?": [(PLAIN, '{"answer": "Lyon, perhaps.", "confidence": 0.2}', SURE, None)],
+    "A wrapped one that goes on?": [(PLAIN, '{"answer": "A B", "confidence": 0.99} Sorry, and more.', SURE, None)],
     "A good object?": [(SIMPLE, '{"city": "Paris"}', SURE, None)],
     "A long object?": [(SIMPLE, json.dumps({"city": "Paris", "about": LETTERS * 8}), SURE, None)],
     "A long sure one?": [(SIMPLE, LETTERS * 8, SURE, None)],
     "A long unsure one?": [(SIMPLE, "Perhaps it is Lyon, who knows. " * 6, UNSURE, None)],
     "A second opinion agrees?": [(SIMPLE, "Paris it is.", -0.5, None), (MEDIUM, "Paris it is.", MIDDLING, None)],
+    "A second opinion is empty?": [(SIMPLE, "Lyon it is.", -0.5, None), (MEDIUM, "", SURE, None)],
     "A second opinion doubts?": [(SIMPLE, "Lyon it is.", -0.5, None), (MEDIUM, "Nice it is.", -1.0, None)],
 }
 
@@ -52,6 +62,11 @@ def write_replay(path: Path) -> Path:
         for model in FRONTIER:
             if not any(models == FRONTIER for models, *_ in given):
                 rows.append(_row(prompt, model, TOP, SURE, None))
+    rows += [{**_row(CALLED, model, '{"city": "Paris"}', SURE, None), "tool": "destroy"} for model in SIMPLE]
+    rows += [_row(CALLED, model, TOP, SURE, None) for model in FRONTIER]
+    for (model,), said in ((CHECKED, "yes"), (DOUBTED, "no")):
+        rows.append(_row(SELF_CHECK_QUESTION, model, said, SURE, None))
+        rows += [_row(prompt, model, given[0][1], given[0][2], None) for prompt, given in ANSWERS.items()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -72,11 +87,21 @@ def gate_config(tmp: Path) -> Path:
     path = quick_config(tmp)
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     template = config["model_list"][0]["litellm_params"]
-    for group, order, model in (("shy", 1, "mistral/shy"), ("shy", 2, "groq/open"), ("slow", 1, "groq/slow")):
+    given_groups = {
+        "shy": ("mistral/shy", "groq/open"),
+        "slow": ("groq/slow",),
+        "plain": ("hosted_vllm/plain",),
+        "checked": ("deepseek/checked",),
+        "doubted": ("deepseek/doubted",),
+    }
+    models = [(group, order, model) for group, held in given_groups.items() for order, model in enumerate(held, 1)]
+    for group, order, model in models:
         given = {**template, "model": model, "order": order}
         config["model_list"].append({"model_name": f"tier-{group}", "litellm_params": given})
     for entry in config["model_list"]:
-        entry.setdefault("model_info", {})["supports_logprobs"] = True
+        plain = entry["model_name"] == "tier-plain"
+        info = entry.setdefault("model_info", {})
+        info |= {"supports_logprobs": not plain} | ({"supports_response_schema": True} if plain else {})
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
 

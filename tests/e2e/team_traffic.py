@@ -69,8 +69,15 @@ class Traffic:
         """A metric of all workers, summed over the labels that are not given."""
         text = self.proxy.http.get("/router/metrics").raise_for_status().text
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
-        lines = (line for line in text.splitlines() if re.match(rf"{name}(\{{|\s)", line))
+        lines = [line for line in text.splitlines() if re.match(rf"{name}(\{{|\s)", line)]
+        assert lines, f"no metric is named {name}"
         return sum(float(line.rpartition(" ")[2]) for line in lines if all(label in line for label in wanted))
+
+
+def of_calls(record: dict[str, Any]) -> float:
+    """What a request's calls cost: LiteLLM knows nothing of what deciding does."""
+    cost = record["cost"]
+    return 0.0 if cost["total"] is None else cost["total"] - cost["embedding"]
 
 
 @contextmanager
@@ -102,10 +109,10 @@ def team_traffic(work: Path) -> Iterator[Traffic]:
 
 
 def _policy(work: Path, redis: str) -> Path:
-    """The cache tests' policy in Redis, with a domain whose tier does not win over a cap."""
+    """The cache tests' policy in Redis, with a domain whose tier does not win over a cap, and a price for deciding."""
     path = cache_policy(work, redis={"url": redis, "deadline_ms": 500})
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    document |= {"domains": DOMAIN, "callers": {"domain_over_cap": False}}
+    document |= {"domains": DOMAIN, "callers": {"domain_over_cap": False}, "costs": {"cpu_usd_per_hour": 1.0}}
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path
 

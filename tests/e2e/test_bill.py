@@ -18,7 +18,7 @@ from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import ANSWERS, gate_policy
 from tests.e2e.keyed_stack import WRITTEN_S, KeyedProxy, keyed_proxy
 
-PROMPTS = [prompt for prompt in ANSWERS if "object" not in prompt]
+PROMPTS = [prompt for prompt in ANSWERS if "object" not in prompt and "wrapped" not in prompt]
 REQUESTS = 60
 _BY_END_USER = 'SELECT api_key, end_user, sum(spend) FROM "LiteLLM_SpendLogs" GROUP BY api_key, end_user'
 

@@ -11,6 +11,7 @@ import yaml
 from tests.e2e.conftest import COOLDOWN_S
 from tests.e2e.gate_stack import (
     ANSWERS,
+    CALLED,
     TOP,
     GateProxy,
     logprobs_in,
@@ -111,6 +112,13 @@ def test_a_good_tool_call_is_delivered_and_a_call_nobody_offered_escalates(gate:
     assert '"locate"' in response.text
     assert "tool_calls" in response.text
 
+    response = gate.ask("chat", CALLED, stream=stream, tools=[TOOL])
+    record = gate.record(response)
+    assert text_of("chat", response) == TOP
+    assert "destroy" not in response.text
+    assert (record["tier"], record["causes"][-1]) == ("frontier", "gate_failure")
+    assert record["gate"]["signals"]["fault_invalid_tool_call"] == 1.0
+
 
 def test_several_alternatives_are_not_judged(gate: GateProxy) -> None:
     response = gate.ask("chat", "An unsure one?", n=2)
@@ -141,6 +149,24 @@ def test_usage_may_be_the_sum_of_both_answers(gate: GateProxy) -> None:
     ]
     with gate.policy(gate={"usage": "sum"}):
         assert gate.ask("chat", "An unsure one?").json()["usage"]["total_tokens"] == sum(parts)
+
+
+@pytest.mark.parametrize("frontier", ["well", "dead"])
+def test_usage_may_be_the_sum_of_every_answer_of_a_chain(gate: GateProxy, frontier: str) -> None:
+    prompt = "A second opinion doubts?" if frontier == "well" else "A second opinion is empty?"
+    tiers = ("simple", "medium", "frontier") if frontier == "well" else ("simple", "medium")
+    parts = {t: gate.ask("chat", prompt, model=f"tier-{t}").json()["usage"]["total_tokens"] for t in tiers}
+    if frontier == "dead":
+        gate.kill("anthropic", "openai")
+    costs = []
+    for usage in ("final", "sum"):
+        with gate.policy(gate={"usage": usage, "escalate_to": "next"}):
+            response = gate.ask("chat", prompt)
+            record = gate.record(response)
+        delivered = parts["frontier" if frontier == "well" else "simple"]
+        assert response.json()["usage"]["total_tokens"] == (sum(parts.values()) if usage == "sum" else delivered)
+        costs.append(record["cost"]["total"])
+    assert costs[0] == pytest.approx(costs[1]), "what the client is told is not billed"
 
 
 def test_without_any_signal_the_policy_decides(gate: GateProxy) -> None:
@@ -205,6 +231,13 @@ def test_a_deployment_that_refuses_log_probabilities_is_not_asked_again(gate: Ga
             assert (record["tier"], record["gate"]["verdict"]) == ("simple", "none")
         assert gate.asked() == {"mistral": 2}
         assert not any("logprobs" in request["body_keys"] for request in gate.seen()["mistral"])
+
+
+def test_one_callers_bad_request_does_not_end_the_judging_of_others(gate: GateProxy) -> None:
+    refused = gate.ask("chat", "A sure one?", logprobs=True, top_logprobs=99)
+    assert gate.record(refused)["tier"] != "simple", "its providers refuse that"
+    record = gate.record(gate.ask("chat", "A sure one?"))
+    assert (record["tier"], record["gate"]["verdict"]) == ("simple", "trust")
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import ROOT
-from tests.e2e.gate_stack import ANSWERS, TOP, GateProxy, text_of
+from tests.e2e.gate_stack import ANSWERS, TOP, GateProxy, events, text_of
 
 UNSURE = "An unsure one?"
 CHEAP = ANSWERS[UNSURE][0][1]
@@ -110,6 +110,28 @@ def test_an_unsure_second_opinion_goes_on_to_the_frontier(gate: GateProxy) -> No
             cost = record["cost"]
             assert cost["escalation"] > cost["frontier_baseline"]
             assert cost["total"] == pytest.approx(cost["first_attempt"] + cost["escalation"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_poor_second_opinion_is_not_delivered_in_place_of_a_sound_answer(gate: GateProxy, stream: bool) -> None:
+    prompt = "A second opinion is empty?"
+    gate.kill(*FRONTIER_PROVIDERS)
+    with gate.policy(gate={"escalate_to": "next"}):
+        response = gate.ask("chat", prompt, stream=stream, stream_options={"include_usage": True} if stream else None)
+        record = gate.record(response)
+    assert text_of("chat", response) == ANSWERS[prompt][0][1]
+    assert (record["tier"], record["gate"]["escalated_to"], record["causes"][-1]) == (
+        "simple",
+        None,
+        "gate_escalation_failed",
+    )
+    assert response.headers["x-router-tier"] == "simple"
+    usage = (events(response.text)[-1] if stream else response.json())["usage"]
+    told = record["tokens"]
+    assert (told["input"], told["output"]) == (usage["prompt_tokens"], usage["completion_tokens"])
+    assert told["output"] > 0
+    assert record["cost"]["escalation"] > 0
+    assert record["cost"]["total"] == pytest.approx(record["cost"]["first_attempt"] + record["cost"]["escalation"])
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -64,6 +64,13 @@ def test_what_alerts_and_dashboard_ask_for_is_exposed(served: CacheProxy) -> Non
             assert labels <= known[name] or not known[name], (name, expression)
 
 
+def test_losses_are_counted_from_nothing(served: CacheProxy) -> None:
+    """A series that begins with the first loss shows no increase, and nobody is alerted."""
+    text = served.http.get("/router/metrics").raise_for_status().text
+    for reason in ("disk", "queue_full"):
+        assert f'tier_router_records_dropped_total{{reason="{reason}"}} 0.0' in text
+
+
 @pytest.fixture(scope="module")
 def prometheus(served: CacheProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
     with PrometheusServer(served.stack, tmp_path_factory.mktemp("prometheus") / "server", RULES) as server:

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from custom_router.observed import PARTS
 from tests.cli.cli_calls import run
 from tests.e2e.conftest import wait_until
 from tests.e2e.keyed_stack import WRITTEN_S
-from tests.e2e.team_traffic import Traffic
+from tests.e2e.team_traffic import Traffic, of_calls
 
 TIERS = ("simple", "medium", "frontier")
 
@@ -34,7 +35,7 @@ def cents(amount: float) -> Any:
 
 
 def test_the_spend_log_bills_what_the_records_say_request_by_request(traffic: Traffic) -> None:
-    ours = {(r["tenant"]["key_hash"], r["request_id"]): r["cost"]["total"] or 0.0 for r in traffic.records}
+    ours = {(r["tenant"]["key_hash"], r["request_id"]): of_calls(r) for r in traffic.records}
 
     def differing() -> dict[tuple[str, str], tuple[float, float]]:
         theirs: dict[tuple[str, str], float] = defaultdict(float)
@@ -62,16 +63,18 @@ def test_no_answer_is_without_its_price(traffic: Traffic) -> None:
 def test_the_metrics_count_what_the_records_say(traffic: Traffic) -> None:
     records = traffic.records
     assert traffic.metric("tier_router_requests_total") == len(records)
-    for tier in TIERS:
+    by = {record["request_id"]: "cache" if record["cache"]["status"] == "hit" else record["tier"] for record in records}
+    for tier in (*TIERS, "cache"):
         for status in ("ok", "error", "unknown"):
             counted = traffic.metric("tier_router_requests_total", tier=tier, status=status)
-            told = sum((record["tier"], record["outcome"]["status"]) == (tier, status) for record in records)
+            told = sum((by[r["request_id"]], r["outcome"]["status"]) == (tier, status) for r in records)
             assert counted == told, (tier, status)
-        of_tier = [record for record in records if record["tier"] == tier]
+        of_tier = [record for record in records if by[record["request_id"]] == tier]
         assert traffic.metric("tier_router_cost_usd_total", tier=tier) == cents(dollars(of_tier))
-    for part in ("first_attempt", "escalation", "classifier"):
-        priced = [record for record in records if record["cost"]["total"] is not None]
-        assert traffic.metric("tier_router_cost_parts_usd_total", part=part) == cents(dollars(priced, part)), part
+    priced = [record for record in records if record["cost"]["total"] is not None]
+    parts = {part: traffic.metric("tier_router_cost_parts_usd_total", part=part) for part in PARTS}
+    assert parts == {part: cents(dollars(priced, part)) for part in PARTS}
+    assert {part for part, paid in parts.items() if paid} >= {"first_attempt", "escalation", "embedding"}
     for status in ("hit", "miss", "bypass"):
         counted = traffic.metric("tier_router_cache_requests_total", status=status)
         assert counted == sum(record["cache"]["status"] == status for record in records), status
@@ -89,7 +92,7 @@ def compare(report: dict[str, Any], records: list[dict[str, Any]]) -> None:
     assert (report["requests"], report["errors"], report["unknown"]) == (
         len(records), statuses["error"], statuses["unknown"],
     )  # fmt: skip
-    for part in ("total", "first_attempt", "escalation", "classifier", "frontier_baseline", "saved"):
+    for part in ("total", *PARTS, "classifier", "frontier_baseline", "saved"):
         assert report["cost"][part] == cents(dollars(records, part)), part
     hits = Counter(record["cache"]["status"] for record in records)
     assert {status: report["cache"][status] for status in ("hit", "miss", "bypass")} == {

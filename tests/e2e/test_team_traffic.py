@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 
 from custom_router.tiers import TIERS, Tier
 from tests.e2e.keyed_stack import Logged
-from tests.e2e.team_traffic import AT_ONCE, BUDGET, KINDS, SPENDING, Traffic
+from tests.e2e.team_traffic import AT_ONCE, BUDGET, KINDS, SPENDING, Traffic, of_calls
 
 
 def rank(group: str) -> int:
@@ -63,6 +63,6 @@ def test_nobody_gets_another_tenants_answer(traffic: Traffic) -> None:
 
 
 def test_a_budget_is_overshot_by_no_more_than_the_calls_in_flight(traffic: Traffic) -> None:
-    costs = [record["cost"]["total"] or 0.0 for record in traffic.of(SPENDING)]
+    costs = [of_calls(record) for record in traffic.of(SPENDING)]
     print(f"spent ${sum(costs):.6f} of ${BUDGET}, dearest ${max(costs):.6f}")
     assert sum(costs) <= BUDGET + sum(sorted(costs)[-AT_ONCE:])

@@ -120,7 +120,9 @@ def test_an_answer_that_was_not_judged_counts_for_no_verdict(counted: Counted) -
 
 def test_the_cache_and_the_hits_expected_to_be_wrong(counted: Counted) -> None:
     observe(record(cache=CacheFields("hit", "semantic", 0.97, 0.985, "e")))
-    observe(record(cache=CacheFields("hit", "exact", 1.0, 1.0, "e")))
+    observe(record(cache=CacheFields("hit", "exact", 1.0, 1.0, "e"), tier="frontier"))
+    assert counted("requests_total", tier="frontier", status="ok") == 0, "some other time"
+    assert counted("requests_total", tier="cache", status="ok") == 2
     observe(record(cache=CacheFields("miss", None, 0.9, 0.4, "e", "similarity")))
     assert counted("cache_requests_total", status="hit", kind="semantic") == 1
     assert counted("cache_requests_total", status="miss", kind="none") == 1

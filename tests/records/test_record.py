@@ -156,6 +156,11 @@ def test_an_unknown_price_is_unknown_not_free() -> None:
     assert (unbilled.total, unbilled.saved, unbilled.vllm, unbilled.classifier) == (None, None, 0.5, 0.5)
 
 
+def test_a_replacement_without_a_price_is_not_free() -> None:
+    cost = cost_of(0.001, {"frontier": 0.05}, priced=False)
+    assert (cost.total, cost.saved, cost.first_attempt, cost.frontier_baseline) == (None, None, 0.001, 0.05)
+
+
 def test_a_request_without_tokens_claims_no_saving() -> None:
     assert cost_of(0.0, {}).saved is None
 
