@@ -48,6 +48,7 @@ def build_overview_routes(runtime: Runtime, guards: Guards, reports: ReportChild
                 "gate": _gate(runtime, policy),
                 "reliability": {"confidence": made.get("confidence"), "scores": made.get("scores")},
                 "period": made.get("period"),
+                "generated_at": made.get("generated_at"),
                 "drift": runtime.finished.drift.report(),
             }
         )
@@ -57,7 +58,8 @@ def build_overview_routes(runtime: Runtime, guards: Guards, reports: ReportChild
         """Each experiment's arms, as the report tells them."""
         made = await report(since)
         by = made.get("by") or {}
-        return told({"period": made.get("period"), "experiments": by.get("experiment") or []})
+        when = {name: made.get(name) for name in ("period", "generated_at")}
+        return told({**when, "experiments": by.get("experiment") or []})
 
     return routes
 

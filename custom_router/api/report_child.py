@@ -8,58 +8,109 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
-from cachetools import TTLCache
+from cachetools import LRUCache, TLRUCache
 
 from custom_router.reports.period import since as period_since
 
 COMMAND = (sys.executable, "-m", "custom_router.cli", "report")
-DEADLINE_S = 60.0
+PATIENCE_S = 50.0
+"""Who asks waits as long; the console itself waits a minute."""
+DEADLINE_S = 900.0
+"""What a child may take: it goes on for those who ask again."""
 REMEMBERED_S = 15.0
+"""A report is good for as long, or for as long as it took to make: the child is not to run all the time."""
+NICENESS = 15
+"""How far the child stands behind the proxy. Reports that begin as low use one thread."""
 WAITING = 8
 LONGEST = 16 * 2**20
 """Bytes of a report; it holds sums, and is no longer for more records."""
+
+_Asked = tuple[str, float]
 
 
 class ReportFailed(Exception):
     """There is no report now, for the reason given."""
 
 
-class ReportChild:
-    """Makes reports, one at a time, and remembers each for a moment. For one event loop."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A report, and how long it is good for."""
 
-    def __init__(self, directory: Path, command: Sequence[str] = COMMAND, deadline_s: float = DEADLINE_S) -> None:
+    report: dict[str, Any]
+    good_s: float
+
+
+class ReportChild:
+    """Makes reports, one at a time, and remembers each for a while. For one event loop."""
+
+    def __init__(
+        self,
+        directory: Path,
+        command: Sequence[str] = COMMAND,
+        deadline_s: float = DEADLINE_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._directory = directory
         self._command = command
         self._deadline_s = deadline_s
-        self._made: TTLCache[tuple[str, float], dict[str, Any]] = TTLCache(32, REMEMBERED_S, time.monotonic)
+        self._patience_s = patience_s
+        self._made: TLRUCache[_Asked, _Made] = TLRUCache(32, lambda _, made, now: now + made.good_s, time.monotonic)
+        self._last: LRUCache[_Asked, dict[str, Any]] = LRUCache(32)
+        self._making: dict[_Asked, asyncio.Task[dict[str, Any]]] = {}
         self._turn = asyncio.Lock()
-        self._waiting = 0
 
     async def report(self, since: str, fixed_usd_per_month: float = 0.0) -> dict[str, Any]:
-        """The report since `24h` ago, `7d` ago, or a date, with a fixed cost to be earned back. Raises `ValueError` for
-        any other text, `ReportFailed`."""
+        """The report since `24h` ago, `7d` ago, or a date, with a fixed cost to be earned back.
+
+        Where a new one takes too long, the last one, as old as its `generated_at` says. Raises `ValueError` for any
+        other text, `ReportFailed`.
+        """
         try:
             period_since(since, datetime.now(UTC))
         except OverflowError:
             raise ValueError(f"{since!r} is too long ago") from None
         asked = since, fixed_usd_per_month
         if (made := self._made.get(asked)) is not None:
-            return made
-        if self._waiting >= WAITING:
+            return made.report
+        done, _ = await asyncio.wait({self._begun(asked)}, timeout=self._patience_s)
+        for task in done:
+            return task.result()
+        if (last := self._last.get(asked)) is not None:
+            return last
+        raise ReportFailed(
+            f"the report takes more than {self._patience_s:g} s and is still being made; ask again later, or for a "
+            "shorter time"
+        )
+
+    def _begun(self, asked: _Asked) -> asyncio.Task[dict[str, Any]]:
+        """The task that makes it, which goes on when nobody waits any longer."""
+        if (task := self._making.get(asked)) is not None:
+            return task
+        if len(self._making) >= WAITING:
             raise ReportFailed("too many reports are asked for; try again in a moment")
-        self._waiting += 1
-        try:
-            async with self._turn:
-                if (made := self._made.get(asked)) is None:
-                    made = self._made[asked] = await self._make(*asked)
-                return made
-        finally:
-            self._waiting -= 1
+
+        def ended(task: asyncio.Task[dict[str, Any]]) -> None:
+            del self._making[asked]
+            if not task.cancelled():
+                task.exception()  # told to whoever waits; perhaps nobody does
+
+        self._making[asked] = task = asyncio.create_task(self._in_turn(asked))
+        task.add_done_callback(ended)
+        return task
+
+    async def _in_turn(self, asked: _Asked) -> dict[str, Any]:
+        async with self._turn:
+            began = time.monotonic()
+            report = await self._make(*asked)
+            self._made[asked] = _Made(report, max(REMEMBERED_S, time.monotonic() - began))
+            self._last[asked] = report
+            return report
 
     async def _make(self, since: str, fixed_usd_per_month: float) -> dict[str, Any]:
         # The child's own counters are nobody's: they must not join the workers' in that folder.
@@ -73,6 +124,8 @@ class ReportChild:
             )  # fmt: skip
         except OSError as error:
             raise ReportFailed(f"the report could not be started: {error.strerror or error}") from error
+        with contextlib.suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, child.pid, NICENESS)
         try:
             async with asyncio.timeout(self._deadline_s):
                 out, err = await child.communicate()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MEMORY = "512MB"
 """What DuckDB may use for itself before it spills to disk. Its parser's buffers and the process come on top."""
-THREADS = min(4, os.cpu_count() or 1)
+_THREADS = min(4, os.cpu_count() or 1)
 """More would need more memory, each for a buffer of its own."""
 _OPTIONS = (
     "format = 'newline_delimited', ignore_errors = true, "
@@ -95,7 +95,8 @@ def connected() -> Iterator[DuckDBPyConnection]:
     with tempfile.TemporaryDirectory(prefix="tier-router-report-") as scratch:
         config: dict[str, Any] = {
             "memory_limit": MEMORY,
-            "threads": THREADS,
+            # Who was put behind others, as the proxy's own child is, leaves them the other processors.
+            "threads": 1 if os.nice(0) > 0 else _THREADS,
             "temp_directory": os.path.join(scratch, "spilled"),
             "preserve_insertion_order": False,
             # Nothing is fetched from anywhere unless records in a bucket are asked for.

@@ -7,11 +7,13 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from custom_router.api.report_child import ReportChild, ReportFailed
+from custom_router.api import report_child
+from custom_router.api.report_child import NICENESS, ReportChild, ReportFailed
 from custom_router.records.record import CostFields, ExperimentFields, GateFields
 from custom_router.runtime import Runtime
 from tests.api.app import application, client, record, segment
@@ -115,3 +117,56 @@ async def test_the_child_stays_out_of_the_workers_counters(tmp_path: Path, monke
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     program = "import json, os; print(json.dumps({'there': 'PROMETHEUS_MULTIPROC_DIR' in os.environ}))"
     assert await child(tmp_path, program).report("1d") == {"there": False}
+
+
+async def test_the_child_stands_behind_the_proxy_and_reads_with_one_thread(tmp_path: Path) -> None:
+    program = (
+        "import json, os, time\n"
+        "from custom_router.reports.store import connected\n"
+        f"while os.nice(0) < {NICENESS}: time.sleep(0.01)\n"
+        "with connected() as connection:\n"
+        "    (threads,) = connection.execute(\"SELECT current_setting('threads')\").fetchone()\n"
+        "print(json.dumps({'threads': threads}))"
+    )
+    assert await child(tmp_path, program).report("1d") == {"threads": 1}
+
+
+async def test_the_last_report_is_shown_while_a_new_one_takes_long(tmp_path: Path) -> None:
+    program = (
+        "import json, pathlib, time\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "with (folder / 'runs').open('a') as runs: runs.write('x')\n"
+        "number = len((folder / 'runs').read_text())\n"
+        "while number > 1 and not (folder / 'go').exists(): time.sleep(0.01)\n"
+        "print(json.dumps({'number': number}))"
+    )
+    reports = child(tmp_path, program)
+    assert await reports.report("1d") == {"number": 1}
+    reports._made.clear()
+    reports._patience_s = 0.01
+    for _ in range(3):
+        assert await reports.report("1d") == {"number": 1}
+    with pytest.raises(ReportFailed, match="still being made"):
+        await reports.report("2d")
+    (tmp_path / "go").touch()
+    reports._patience_s = 60.0
+    assert (await reports.report("1d"))["number"] == 2, "one child for all who asked, and it went on"
+
+
+async def test_a_report_is_good_for_as_long_as_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(report_child, "time", SimpleNamespace(monotonic=lambda: now))
+    made: list[str] = []
+    reports = ReportChild(tmp_path)
+
+    async def slowly(since: str, fixed: float) -> dict[str, Any]:
+        nonlocal now
+        now += 40.0
+        made.append(since)
+        return {}
+
+    monkeypatch.setattr(reports, "_make", slowly)
+    for wait, runs in ((0, 1), (39, 1), (2, 2)):
+        now += wait
+        await reports.report("1d")
+        assert len(made) == runs, wait

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -45,6 +46,22 @@ def test_the_overview_says_what_the_report_says(tab: Tab, console: Console) -> N
     for cause, count in sorted(report["causes"].items(), key=lambda item: -item[1])[:3]:
         row = table.locator("tr", has=tab.page.get_by_role("rowheader", name=cause.replace("_", " "), exact=True))
         expect(row).to_contain_text(str(count))
+
+
+def test_a_report_that_is_old_is_shown_with_its_age(tab: Tab) -> None:
+    def older(route: Route) -> None:
+        response = route.fetch()
+        made = datetime.now(UTC) - timedelta(minutes=42)
+        route.fulfill(response=response, json={**response.json(), "generated_at": made.isoformat()})
+
+    tab.page.route(re.compile("/api/(overview|classifier)"), older)
+    tab.open()
+    for name in ("overview", "cache", "classifier"):
+        tab.show(name)
+        expect(tab.page.get_by_text("These figures are 42 min old").first).to_be_visible()
+        tab.page.get_by_role("group", name="Span of time").get_by_role("button", name="Hour").click()
+        tab.settled()
+        expect(tab.page.get_by_text("These figures are 42 min old").first).to_be_visible()
 
 
 def test_a_hint_leads_to_the_requests_it_is_about(tab: Tab) -> None:

@@ -2,7 +2,7 @@
 
 import { ApiError } from "./api.js";
 import { freshId, h, replace } from "./dom.js";
-import { score } from "./format.js";
+import { age, score } from "./format.js";
 import { icon } from "./icons.js";
 
 export const TIERS = ["simple", "medium", "frontier"];
@@ -96,6 +96,17 @@ export function segmented(label, options, chosen, pick) {
     pick(value);
   } } }, text));
   return h("div", { class: "segmented", role: "group", "aria-label": label }, buttons);
+}
+
+/** The spans of time that every page of figures offers. */
+export const SPANS = [["1h", "Hour"], ["24h", "Day"], ["7d", "Week"], ["30d", "Month"]];
+
+const OLD_S = 180;
+
+/** Says so where a report is an old one, because a newer one was not made in time; nothing otherwise. */
+export function outdated({ generated_at: made }) {
+  const old = (Date.now() - Date.parse(made)) / 1000;
+  return old > OLD_S ? h("p", { class: "notice" }, `These figures are ${age(old)} old: newer ones take longer to make than a page waits. They are being made; a shorter span is faster.`) : null;
 }
 
 /** A drawer at the side. Esc, its button and a click beside it close it; focus goes back to where it was. */

@@ -3,9 +3,10 @@
 import { get, post } from "../api.js";
 import { announce, h, replace } from "../dom.js";
 import { age, number, percent, plural, score, share, words } from "../format.js";
-import { bar, card, cardWith, check, chip, confirmed, empty, facts, field, problem, region, select, table, tierChip } from "../parts.js";
+import { SPANS, bar, card, cardWith, check, chip, confirmed, empty, facts, field, outdated, problem, region, segmented, select, table, tierChip } from "../parts.js";
 
 const LIMIT = 100;
+let chosen = "24h";
 
 export function page({ who }) {
   const { element, show } = region("the entries");
@@ -48,9 +49,11 @@ export function page({ who }) {
   conditions.changed(reload);
   texts.addEventListener("change", reload);
   reload();
-  use.show(() => get("api/overview", { since: "24h" }), usage);
+  const used = () => use.show(() => get("api/overview", { since: chosen }), usage);
+  used();
   return {
     lead: "Answers kept to be given again. Only what the gate accepted is in here, and only for whom it may be.",
+    tools: segmented("Span of time", SPANS, chosen, (span) => { chosen = span; used(); }),
     element: h("div", { class: "stack" }, use.element, h("div", { class: "card" }, conditions.element, h("div", { class: "buttons" }, check("show questions and answers", texts))), done, element),
   };
 }
@@ -67,11 +70,11 @@ function filters() {
   return { element: h("div", { class: "filters", role: "search", "aria-label": "Filter entries" }, Object.entries(fields).map(([name, control]) => field(names[name], control))), values, changed };
 }
 
-function usage({ cache, requests }) {
+function usage({ cache, requests, generated_at }) {
   const guards = Object.entries(cache.guards).sort(([, a], [, b]) => b - a);
   const figure = (name, value) => h("div", {}, h("span", { class: "label" }, name), h("b", {}, value));
   return h("div", { class: "grid-2" },
-    card("The last day", h("div", { class: "receipt-facts" }, figure("hits", `${number(cache.hit)} · ${percent(cache.hit_rate)}`), figure("same text", number(cache.exact)), figure("same meaning", number(cache.semantic)), figure("estimated wrong", score(cache.estimated_wrong)), figure("misses", number(cache.miss)), figure("passed by", number(cache.bypass)))),
+    card("What it did", outdated({ generated_at }), h("div", { class: "receipt-facts" }, figure("hits", `${number(cache.hit)} · ${percent(cache.hit_rate)}`), figure("same text", number(cache.exact)), figure("same meaning", number(cache.semantic)), figure("estimated wrong", score(cache.estimated_wrong)), figure("misses", number(cache.miss)), figure("passed by", number(cache.bypass)))),
     card("Why not from the cache?", guards.length ? table("Reasons by number of requests", [["reason", ([name]) => h("a", { href: `#/live?q=${encodeURIComponent(name)}` }, words(name))], ["requests", ([, n]) => number(n), "num"], ["share", ([, n]) => bar(share(n, requests) ?? 0)]], guards.slice(0, 10)) : h("p", { class: "note" }, "No reason was recorded: every miss was a question asked for the first time.")));
 }
 

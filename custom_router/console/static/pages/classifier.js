@@ -4,9 +4,8 @@ import { get } from "../api.js";
 import { curves, histogram, reliability } from "../charts.js";
 import { h } from "../dom.js";
 import { known, moment, number, percent, plural, score, short, words } from "../format.js";
-import { card, cardWith, chip, empty, facts, region, segmented, select, table } from "../parts.js";
+import { SPANS, card, cardWith, chip, empty, facts, outdated, region, segmented, select, table } from "../parts.js";
 
-const SPANS = [["24h", "Day"], ["7d", "Week"], ["30d", "Month"]];
 const SHIFT = 0.1, LARGE_SHIFT = 0.25;
 let chosen = "7d";
 
@@ -17,8 +16,8 @@ export function page() {
   return { lead: "Whether the probabilities are honest, and whether traffic still looks like what they were fitted on.", tools: segmented("Span of time", SPANS, chosen, (span) => { chosen = span; load(); }), element };
 }
 
-function draw({ kind, head, gate, reliability: seen, drift, period }) {
-  return h("div", { class: "stack" },
+function draw({ kind, head, gate, reliability: seen, drift, period, generated_at }) {
+  return h("div", { class: "stack" }, outdated({ generated_at }),
     h("div", { class: "grid-2" }, scores(seen.scores), confidence(seen.confidence, gate)),
     driftCard(drift),
     h("div", { class: "grid-2" }, headCard(kind, head), gateCard(gate)),

@@ -6,9 +6,8 @@ import { h } from "../dom.js";
 import { known, moment, money, ms, number, percent, plural, share, short, tick, words } from "../format.js";
 import { healthCard } from "../health.js";
 import { hints } from "../hints.js";
-import { TIERS, bar, card, cardWith, chip, empty, region, segmented, table, tierChip } from "../parts.js";
+import { SPANS, TIERS, bar, card, cardWith, chip, empty, outdated, region, segmented, table, tierChip } from "../parts.js";
 
-const SPANS = [["1h", "Hour"], ["24h", "Day"], ["7d", "Week"], ["30d", "Month"]];
 const AGAIN_MS = 60_000;
 const LEADS = { live: "See these requests", policy: "Open the policy", cache: "Open the cache", classifier: "Open classifier and gate", playground: "Open the playground" };
 let chosen = "24h";
@@ -39,7 +38,7 @@ function draw(report) {
   const advice = hintCard(hints(report, report.health));
   if (!report.requests) return h("div", { class: "stack" }, card(null, empty("No requests in this span yet", "Choose a longer one, or send a request to the model auto.")), advice, healthCard(report.health));
   return h(
-    "div", {},
+    "div", {}, outdated(report),
     h("div", { class: "figures" }, figures(report)),
     h("div", { class: "stack" },
       h("div", { class: "grid-main" },
