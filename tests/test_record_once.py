@@ -39,7 +39,7 @@ async def test_once_and_with_everything_in_it(tmp_path: Path, order: tuple[str, 
         arrival = Arrival("auto", Tenant(), "call", "scope", time.perf_counter())
         token, pending, _ = await runtime.begin(VIEW, Caller(), arrival, NO_LIMITS)
         assert pending.ticket is not None
-        pending.ticket.unbilled = 2
+        pending.ticket.unbilled, pending.ticket.replaced = 2, True
         events = {
             "ended": lambda: runtime.end(
                 token, Ending("ok", tokens=TokenFields(10, 5), cost=0.001, alternatives={"frontier": 15e-4})
