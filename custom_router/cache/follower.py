@@ -47,6 +47,7 @@ class Follower:
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self.following = False
+        self._deaf = False
         self.resyncs = 0
 
     def start(self) -> None:
@@ -79,7 +80,7 @@ class Follower:
                 await self._sets.ask(client)  # each time: it may be another server now
                 # The place in the stream first: what changes while all entries are read is read after them.
                 newest = await self._last_event(client)
-                if self.resyncs:
+                if self._deaf:
                     self._dropped.note(Selector())  # whatever was dropped while nobody listened
                 await self._read_all(client)
                 await self._move(newest)
@@ -92,7 +93,7 @@ class Follower:
             except Exception:
                 logger.exception("following the cache's changes in Redis failed; trying again")
             finally:
-                self.following = False
+                self.following, self._deaf = False, True
                 await _closed(client)
             await asyncio.sleep(self.RETRY_S)
 

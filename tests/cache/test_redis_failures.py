@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from custom_router.cache import codec, redis_store
 from custom_router.cache.base import Answer, Selector, StoreFailed
+from custom_router.cache.follower import Follower
 from custom_router.cache.redis_keys import Keys
 from custom_router.cache.redis_store import RedisStore
 from custom_router.cache.semantic import SemanticCache
@@ -267,6 +268,26 @@ async def test_a_full_server_refuses_what_is_new_and_still_serves(tmp_path: Path
     assert await store.find(Selector(), 100) == []
     await store.close()
     server.close()
+
+
+async def test_what_was_dropped_before_a_worker_reached_the_server_reaches_its_answers(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Follower, "RETRY_S", 2.0)
+    redis_server.kill()
+    late = opened(redis_server)
+    since = late.invalidations.count
+    late.holds("")  # it begins to follow, in vain
+    await asyncio.sleep(0.5)
+    redis_server.start()
+    monkeypatch.setattr(Follower, "RETRY_S", 0.1)
+    other = await following(opened(redis_server))
+    await other.drop(Selector())
+    under_way = entry()
+    await late.put(under_way)
+    assert late.invalidations.took(under_way, since, time.time())
+    await late.close()
+    await other.close()
 
 
 async def test_a_server_full_of_other_things_can_be_emptied(redis_server: RedisServer, store: RedisStore) -> None:
