@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -90,6 +90,8 @@ class Follower:
             except (RedisError, OSError, TimeoutError) as error:
                 if self.following or not self.resyncs:
                     logger.warning("following the cache's changes in Redis: %s; trying again", type(error).__name__)
+            except _Missed:
+                logger.warning("more changes in Redis than were read in time; reading all entries anew")
             except Exception:
                 logger.exception("following the cache's changes in Redis failed; trying again")
             finally:
@@ -106,42 +108,52 @@ class Follower:
         before = self._mirror.ids()
         seen: set[str] = set()
         batch: list[bytes] = []
-
-        async def read() -> None:
-            pipe = client.pipeline(transaction=False)
-            for key in batch:
-                pipe.hmget(key, [codec.HEAD, codec.VECTOR])
-            for head, vector in (v for v in await pipe.execute(raise_on_error=False) if isinstance(v, list)):
-                if (entry_id := self._take({codec.HEAD: head, codec.VECTOR: vector})) is not None:
-                    seen.add(entry_id)
-            batch.clear()
-
         async for key in client.scan_iter(match=self._keys.entry("*"), count=_BATCH):
             batch.append(key)
             if len(batch) >= _BATCH:
-                await read()
-        if batch:
-            await read()
+                seen |= await self._read(client, batch)
+                batch = []
+        seen |= await self._read(client, batch)
         for gone in before - seen:
             self._mirror.remove(gone)
         self.resyncs += 1
 
+    async def _read(self, client: Any, keys: Sequence[str | bytes]) -> set[str]:
+        """Put the entries under these keys into the mirror, those that are still there; their ids."""
+        if not keys:
+            return set()
+        pipe = client.pipeline(transaction=False)
+        for key in keys:
+            pipe.hmget(key, [codec.HEAD, codec.VECTOR])
+        replies = (reply for reply in await pipe.execute(raise_on_error=False) if isinstance(reply, list))
+        found = (self._take({codec.HEAD: head, codec.VECTOR: vector}) for head, vector in replies)
+        return {entry_id for entry_id in found if entry_id is not None}
+
     async def _read_events(self, client: Any, last: bytes) -> bytes:
+        """What has changed since: the id of the last event read. Raises `_Missed` where some are there no more."""
         found = await client.xread({self._keys.events: last}, count=_BATCH, block=1000)
         streams = found.items() if isinstance(found, Mapping) else found or ()
-        for _, given in streams:
-            # A newer protocol wraps the events of a stream in one more list.
-            events = given[0] if len(given) == 1 and given[0] and isinstance(given[0][0], list | tuple) else given
-            for event_id, fields in events:
-                last = event_id
-                gone = fields.get(b"gone")
-                if codec.PICKS in fields:
-                    self._note(fields)
-                elif gone is not None:
-                    self._mirror.remove(gone.decode("ascii", "replace"))
-                elif codec.VECTOR in fields:
-                    self._take(fields)
-        return last
+        events = [event for _, given in streams for event in _unwrapped(given)]
+        if len(events) == _BATCH and await self._is_trimmed(client, last):
+            raise _Missed
+        written: dict[str, None] = {}
+        for _, fields in events:
+            if codec.PICKS in fields:
+                self._note(fields)
+            elif (gone := fields.get(b"gone")) is not None:
+                written.pop(name := gone.decode("ascii", "replace"), None)
+                self._mirror.remove(name)
+            elif (new := fields.get(b"id")) is not None:
+                written[new.decode("ascii", "replace")] = None
+        await self._read(client, [self._keys.entry(name) for name in written])
+        return bytes(events[-1][0]) if events else last
+
+    async def _is_trimmed(self, client: Any, last: bytes) -> bool:
+        """Whether the stream begins after an event, which may have been read, and what came next not."""
+        if last == b"0-0":
+            return False
+        oldest = await client.xrange(self._keys.events, count=1)
+        return not oldest or _order(oldest[0][0]) > _order(last)
 
     async def _move(self, to: bytes) -> None:
         self._last = to
@@ -174,6 +186,15 @@ class Follower:
         else:
             self._mirror.put(entry.id, Known(entry.partition, entry.tenant, entry.text), entry.vector)
         return entry.id
+
+
+class _Missed(Exception):
+    """Events were trimmed away before they were read."""
+
+
+def _unwrapped(given: Any) -> Any:
+    """The events of a stream, which a newer protocol wraps in one more list."""
+    return given[0] if len(given) == 1 and given[0] and isinstance(given[0][0], list | tuple) else given
 
 
 def _order(event: bytes) -> tuple[int, int]:

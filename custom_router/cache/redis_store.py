@@ -37,8 +37,8 @@ SWEEP_S = 30.0
 """Seconds that dropping or listing, which an administrator waits for, may take."""
 SETTLED_S = 30.0
 """Seconds that an entry may take to be known as not dropped meanwhile: a worker that starts reads everything first."""
-EVENTS = 100_000
-"""Changes that the stream keeps, about: a worker that misses more reads everything anew."""
+EVENTS = 10_000
+"""Changes that the stream keeps, about, of some 100 bytes: a worker that misses more reads everything anew."""
 
 
 class RedisStore:
@@ -153,9 +153,8 @@ class RedisStore:
         tenant, everyone = keys.tenant(entry.tenant), keys.everyone
         ttl_ms = max(1, int(entry.ttl_s * 1000))
         fields = codec.packed(entry)
+        # Only the name: what a question says must go when its entry goes, and the stream outlives it.
         event = {b"id": entry.id.encode()}
-        if entry.vector is not None and entry.text is not None:
-            event |= {codec.HEAD: fields[codec.HEAD], codec.VECTOR: fields[codec.VECTOR]}
         # One server runs all of it at once. A cluster has the keys in several places, and there only the order counts:
         # the entry before the word of it.
         pipe = self._client.pipeline(transaction=False)
@@ -165,7 +164,7 @@ class RedisStore:
             pipe.zadd(index, {entry.id: entry.created + entry.ttl_s})
             pipe.zremrangebyscore(index, 0, now)
             pipe.zcard(index)
-        indexed = bool(self._sets.served) and codec.VECTOR in event
+        indexed = bool(self._sets.served) and entry.vector is not None and entry.text is not None
         if indexed:
             self._sets.add(pipe, entry, now)
         pipe.xadd(keys.events, event, maxlen=EVENTS, approximate=True)

@@ -290,6 +290,43 @@ async def test_what_was_dropped_before_a_worker_reached_the_server_reaches_its_a
     await other.close()
 
 
+async def test_the_stream_of_changes_says_no_question(redis_server: RedisServer, store: RedisStore) -> None:
+    """It outlives the entries: what was erased would be read in it for long."""
+    secret = "What does the strictly confidential memorandum say?"
+    await store.put(entry(secret))
+    assert await store.drop(Selector()) == 1
+    client: Any = Redis.from_url(redis_server.url)
+    told = await client.xrange(KEYS.events)
+    assert list(told[0][1]) == [b"id"]
+    assert b"confidential" not in repr(told).encode()
+    assert await client.keys(KEYS.entry("*")) == []
+    await client.aclose()
+
+
+async def test_a_worker_that_missed_changes_reads_everything_anew(redis_server: RedisServer) -> None:
+    store = opened(redis_server)
+    await following(store)
+    client: Any = Redis.from_url(redis_server.url)
+    other = await following(opened(redis_server))
+    stored = [entry(f"q{number}", partition=f"p{number}") for number in range(3)]
+    for one in stored:
+        await other.put(one)
+    await eventually(lambda: all(store.holds(one.partition) for one in stored))
+    resyncs, invalidations = store.stats()["resyncs"], store.invalidations.count
+    # As many changes as make a worker fall behind, all at once, and the first of them trimmed away.
+    pipe = client.pipeline(transaction=True)
+    for number in range(1_000):
+        pipe.xadd(KEYS.events, {b"gone": b"%064x" % number})
+    pipe.xtrim(KEYS.events, maxlen=500, approximate=False)
+    await pipe.execute()
+    await eventually(lambda: store.stats()["resyncs"] > resyncs)
+    assert store.invalidations.count > invalidations, "some of what it missed may have been invalidations"
+    await eventually(lambda: store.connected and all(store.holds(one.partition) for one in stored))
+    await store.close()
+    await other.close()
+    await client.aclose()
+
+
 async def test_a_server_full_of_other_things_can_be_emptied(redis_server: RedisServer, store: RedisStore) -> None:
     stored = [entry(f"q{number}") for number in range(20)]
     for one in stored:
