@@ -172,6 +172,8 @@ def export(
         raise typer.BadParameter(f"{output}: {os_reason(error)}", param_hint="--output") from error
     if output != "-":
         say(f"{len(shown)} entries in {Path(output)}")
+    if len(shown) == _EXPORTED:
+        fail(f"these are the newest {_EXPORTED:,}, and there may be more: export by --tenant or --domain")
 
 
 def _given(**conditions: Any) -> dict[str, Any]:
