@@ -41,7 +41,8 @@ class Follower:
         self._sets = sets
         self._dropped = dropped
         self._last = b"0-0"
-        self._moved = asyncio.Condition()
+        self._waiting: dict[asyncio.Future[None], tuple[int, int]] = {}
+        """Those who wait for an event to be read, and its place."""
         self.name = secrets.token_hex(8).encode()
         """By which this worker knows its own invalidations in the stream."""
         self._task: asyncio.Task[None] | None = None
@@ -57,11 +58,18 @@ class Follower:
 
     async def reached(self, event: bytes, patience_s: float) -> bool:
         """Whether all changes up to this one are known here, at the latest after `patience_s`."""
+        if _order(self._last) >= _order(event):
+            return True
+        # No asyncio.Condition: tasks cancelled in it together, as at the end of a loop, can wait for its lock for ever.
+        moved = asyncio.get_running_loop().create_future()
+        self._waiting[moved] = _order(event)
         try:
-            async with asyncio.timeout(patience_s), self._moved:
-                await self._moved.wait_for(lambda: _order(self._last) >= _order(event))
+            async with asyncio.timeout(patience_s):
+                await moved
         except TimeoutError:
             return False
+        finally:
+            del self._waiting[moved]
         return True
 
     async def close(self) -> None:
@@ -69,12 +77,18 @@ class Follower:
         task, self._task = self._task, None
         self._closing = True
         if task is not None and task.get_loop() is asyncio.get_running_loop():
-            # A cancellation that meets redis-py just as a reply comes in is lost there: hence the flag beside it.
             task.cancel()
             await asyncio.wait([task], timeout=self.PATIENCE_S)
 
+    @property
+    def _ending(self) -> bool:
+        """Whether this task is to end. A cancellation that meets redis-py just as a reply comes in is lost there, and a
+        loop that ends would wait for ever."""
+        task = asyncio.current_task()
+        return self._closing or (task is not None and task.cancelling() > 0)
+
     async def _follow(self) -> None:
-        while not self._closing:
+        while not self._ending:
             client = self._connect()
             try:
                 await self._sets.ask(client)  # each time: it may be another server now
@@ -83,10 +97,10 @@ class Follower:
                 if self._deaf:
                     self._dropped.note(Selector())  # whatever was dropped while nobody listened
                 await self._read_all(client)
-                await self._move(newest)
+                self._move(newest)
                 self.following = True
-                while not self._closing:
-                    await self._move(await self._read_events(client, self._last))
+                while not self._ending:
+                    self._move(await self._read_events(client, self._last))
             except (RedisError, OSError, TimeoutError) as error:
                 if self.following or not self.resyncs:
                     logger.warning("following the cache's changes in Redis: %s; trying again", type(error).__name__)
@@ -155,10 +169,11 @@ class Follower:
         oldest = await client.xrange(self._keys.events, count=1)
         return not oldest or _order(oldest[0][0]) > _order(last)
 
-    async def _move(self, to: bytes) -> None:
+    def _move(self, to: bytes) -> None:
         self._last = to
-        async with self._moved:
-            self._moved.notify_all()
+        for moved, place in self._waiting.items():
+            if place <= _order(to) and not moved.done():
+                moved.set_result(None)
 
     def _note(self, fields: Mapping[bytes, bytes]) -> None:
         """What another worker drops. Its own each has noted when it began."""

@@ -10,7 +10,7 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-_DEADLINE_S = 0.25
+_DEADLINE_S = 1.0
 """LiteLLM has read the same counters, and everything else that is read here, in the moment before."""
 
 
