@@ -48,6 +48,11 @@ class Upstream(Protocol):
         """A tier's answer to the same request. `last` says that it will be delivered whatever it is."""
         ...
 
+    async def remaining_usd(self) -> float | None:
+        """Dollars that the caller may still spend on this request, the answers that it has had included. None: no
+        limit."""
+        ...
+
     async def self_check(self, attempt: Attempt) -> float | None:
         """The log probability, by the model that gave it, that an answer is right. None where it cannot say."""
         ...

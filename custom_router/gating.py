@@ -106,9 +106,11 @@ class Gatekeeper:
         self, ticket: GateTicket, record: DecisionRecord, first: Attempt, upstream: Upstream, around: Surroundings
     ) -> Attempt:
         walked = [await self._judged(ticket, record, first, (), upstream)]
+        wanted = walked[0].verdict is Verdict.ESCALATE
+        if wanted:  # most answers are delivered, and nobody need ask what their callers may still spend
+            around = replace(around, remaining_usd=await upstream.remaining_usd())
         if (target := next_tier(ticket, first.tier, around)) is not None:
-            refused = refusal(ticket, first.answer, walked[0].thought, target, around)
-            escalated = walked[0].verdict is Verdict.ESCALATE and refused is None
+            escalated = wanted and refusal(ticket, first.answer, walked[0].thought, target, around) is None
             self.rates.observe(record.tenant.account, first.tier, escalated)
         while walked[-1].verdict is Verdict.ESCALATE:
             target = next_tier(ticket, walked[-1].attempt.tier, around)

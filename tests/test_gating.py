@@ -61,6 +61,7 @@ class Script:
     check: Any = None
     asked: list[tuple[Tier, bool]] = field(default_factory=list)
     checked: int = 0
+    left_usd: float | None = None
 
     async def ask(self, tier: Tier, last: bool) -> Attempt:
         self.asked.append((tier, last))
@@ -70,6 +71,9 @@ class Script:
         if isinstance(given, BaseException):
             raise given
         return Attempt(tier, f"payload-{tier.value}", given)
+
+    async def remaining_usd(self) -> float | None:
+        return self.left_usd
 
     async def self_check(self, attempt: Attempt) -> float | None:
         self.checked += 1
@@ -88,6 +92,7 @@ async def settle(
 ) -> tuple[Attempt, DecisionRecord]:
     made = record()
     held = Attempt(Tier.SIMPLE, "payload-simple", first, around.pop("broken", None))
+    upstream.left_usd = around.pop("remaining_usd", None)
     surroundings = Surroundings(**{"prices": PRICES, **around})
     return await keeper.settle(asked, made, held, upstream, surroundings), made
 

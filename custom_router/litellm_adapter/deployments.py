@@ -134,8 +134,7 @@ class DeploymentTable:
             return None
         plain, _, _ = ResponsesIDSecurity()._decrypt_response_id(response_id)
         deployment = self.by_id(ResponsesAPIRequestUtils.get_model_id_from_response_id(plain))
-        groups = {tiers[tier].model: tier for tier in TIERS}
-        return groups.get(deployment.group) if deployment is not None else None
+        return tiers.of_group(deployment.group) if deployment is not None else None
 
     def rates(self, model_id: object) -> Rates | None:
         """The prices of the deployment that LiteLLM names by this id."""

@@ -11,13 +11,13 @@ from custom_router.litellm_adapter.named_tiers import refuse
 from custom_router.litellm_adapter.reading import HIGHEST, METADATA_KEYS, text_or_none
 from custom_router.policy import resolve_caller, router_settings
 from custom_router.policy.schema import PolicyDocument
-from custom_router.tiers import TIERS, Tier, lower
+from custom_router.tiers import Tier, lower
 
 
 def hold_deployment(kwargs: Mapping[str, Any], deployments: DeploymentTable, policy: PolicyDocument) -> None:
     """Refuse a call to a deployment of a tier above what its caller may have, with FastAPI's `HTTPException`."""
-    groups = {policy.tiers[tier].model: tier for tier in TIERS}
-    found = [groups[d.group] for i in _ids(kwargs) if (d := deployments.by_id(i)) is not None and d.group in groups]
+    called = [d for i in _ids(kwargs) if (d := deployments.by_id(i)) is not None]
+    found = [tier for d in called if (tier := policy.tiers.of_group(d.group)) is not None]
     tier = max(found, key=lambda tier: tier.rank, default=Tier.SIMPLE)
     if tier is not Tier.SIMPLE and tier.rank > (highest := _highest(kwargs, policy)).rank:
         refuse(f"this key may use tiers up to {highest.value}; ask for {' or '.join(policy.entry_models)}")

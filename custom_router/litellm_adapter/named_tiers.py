@@ -10,7 +10,7 @@ from custom_router.deployments import Deployment
 from custom_router.litellm_adapter.reading import read_caller
 from custom_router.litellm_adapter.upstream import body_of
 from custom_router.policy.schema import PolicyDocument, Tiers
-from custom_router.tiers import TIERS, Tier
+from custom_router.tiers import Tier
 
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """Those named in a request body, and those of the configuration, would lead past a caller's cap."""
@@ -38,12 +38,10 @@ def tier_named(model: object, deployments: Iterable[Deployment], tiers: Tiers) -
     """
     if not isinstance(model, str):
         return None
-    groups = {tiers[tier].model: tier for tier in TIERS}
     aliases = _group_aliases()
     names = {aliases.get(name, name) for name in (model, *map(str.strip, model.split(",")))}
-    found = [
-        groups[d.group] for d in deployments if d.group in groups and not names.isdisjoint((d.group, d.id, d.model))
-    ]
+    meant = (d for d in deployments if not names.isdisjoint((d.group, d.id, d.model)))
+    found = [tier for d in meant if (tier := tiers.of_group(d.group)) is not None]
     return max(found, key=lambda tier: tier.rank, default=None)
 
 

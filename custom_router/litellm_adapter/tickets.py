@@ -40,8 +40,8 @@ class TicketDesk:
     async def settle(self, data: Mapping[str, Any], user: Any, found: Found, first: Attempt, ask: AskTier) -> Attempt:
         """The attempt to deliver, by the gate."""
         _, pending, ticket = found
-        upstream = _Upstream(self, data, found, ask)
-        around = await self.around(ticket, user, data)
+        upstream = _Upstream(self, data, user, found, ask)
+        around = self.around(ticket)
         return await self.runtime.gatekeeper.settle(ticket, pending.record, first, upstream, around)
 
     def ticket(self, data: Mapping[str, Any]) -> Found | None:
@@ -107,9 +107,7 @@ class TicketDesk:
     def may_replace(self, pending: Pending, ticket: GateTicket, deployment: Deployment) -> bool:
         """Whether a higher tier could be asked for an answer in place of this deployment's."""
         name = pending.group_tier.get(deployment.group)
-        facts = self.deployments.tier_facts(ticket.policy.document.tiers)
-        around = Surroundings(facts.prices, facts.capabilities)
-        return name is not None and next_tier(ticket, Tier(name), around) is not None
+        return name is not None and next_tier(ticket, Tier(name), self.around(ticket)) is not None
 
     def note_delivered(self, pending: Pending, delivered: Attempt) -> None:
         record, ticket = pending.record, pending.ticket
@@ -128,9 +126,10 @@ class TicketDesk:
         above = [t for t in TIERS if tier.rank < t.rank <= ticket.caller.max_tier.rank]
         return [self.group(ticket, t) for t in (tier, *(t for t in above if t not in pending.barred))]
 
-    async def around(self, ticket: GateTicket, user: Any, data: Mapping[str, Any]) -> Surroundings:
+    def around(self, ticket: GateTicket) -> Surroundings:
+        """What limits an escalation but for the caller's budgets, which change by the moment."""
         facts = self.deployments.tier_facts(ticket.policy.document.tiers)
-        return Surroundings(facts.prices, facts.capabilities, remaining_budget(await read_budgets(user, data)))
+        return Surroundings(facts.prices, facts.capabilities)
 
     def alternatives(self, usage: Usage, model: str | None) -> dict[str, float]:
         """Dollars for the tokens of an answer of `model` at each tier's first deployment, by tier."""
@@ -154,14 +153,18 @@ def with_own_word(answer: Answer, probability: float | None) -> Answer:
 class _Upstream:
     """The tiers behind LiteLLM's router, for one request."""
 
-    def __init__(self, desk: TicketDesk, data: Mapping[str, Any], found: Found, ask: AskTier) -> None:
+    def __init__(self, desk: TicketDesk, data: Mapping[str, Any], user: Any, found: Found, ask: AskTier) -> None:
         self._desk = desk
         self._data = data
+        self._user = user
         self._found = found
         self._ask = ask
 
     async def ask(self, tier: Tier, last: bool) -> Attempt:
         return await self._ask(self._data, self._found, tier, last)
+
+    async def remaining_usd(self) -> float | None:
+        return remaining_budget(await read_budgets(self._user, self._data))
 
     async def self_check(self, attempt: Attempt) -> float | None:
         token, _, ticket = self._found

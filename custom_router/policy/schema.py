@@ -46,6 +46,10 @@ class Tiers(Section):
         policy: TierPolicy = getattr(self, tier.value)
         return policy
 
+    def of_group(self, group: str) -> Tier | None:
+        """The tier whose model group this is."""
+        return next((tier for tier in TIERS if self[tier].model == group), None)
+
     @model_validator(mode="after")
     def _complete(self) -> Tiers:
         for tier in (Tier.SIMPLE, Tier.MEDIUM):
