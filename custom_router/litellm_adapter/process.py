@@ -14,6 +14,7 @@ from custom_router.api.mount import FOR_ANY_KEY, build_api
 from custom_router.api.visitor import Guards, Visitor
 from custom_router.cache.key import CacheTenant
 from custom_router.console.routes import build_console_routes
+from custom_router.litellm_adapter.abandoned_streams import collect_quietly
 from custom_router.litellm_adapter.adapter import LiteLLMAdapter
 from custom_router.litellm_adapter.budgets import read_budgets
 from custom_router.litellm_adapter.deployments import DeploymentTable
@@ -47,6 +48,7 @@ def connect(hook_file: str) -> LiteLLMAdapter:
             _connected[path] = adapter
             _mount_routes(adapter.runtime, deployments)
             send_at_once()
+            collect_quietly()
             atexit.register(_close, adapter.runtime)
             _end_normally_when_stopped()
         return _connected[path]
