@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
@@ -41,26 +43,23 @@ def connect(url: str, timeout_s: float) -> Any:
         raise BadRedisUrl(f"cache.redis.url ({scheme}://…): {str(error).replace(url, '…')}") from None
 
 
-def _from_sentinel(url: str, options: dict[str, Any]) -> Any:
+def _from_sentinel(url: str, options: Mapping[str, Any]) -> Any:
+    """A client of the master of a service. User, password, database and query are the master's, as in any `redis://`
+    URL; `sentinel_username` and `sentinel_password` in the query are the sentinels', and `ssl_*` is for both."""
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("name the service: redis+sentinel://host:port,host:port/service")
-    given, _, hosts = parts.netloc.rpartition("@")
-    user, _, password = given.partition(":")
-    nodes = []
-    for host in hosts.split(","):
-        name, _, port = host.rpartition(":") if ":" in host else (host, "", str(_SENTINEL_PORT))
-        nodes.append((name, int(port)))
+    user, at, hosts = parts.netloc.rpartition("@")
+    nodes = [
+        (node.hostname or "", node.port or _SENTINEL_PORT)
+        for node in map(urlsplit, map("//{}".format, hosts.split(",")))
+    ]
+    master = {**parse_url(f"redis://{user}{at}any/{database}?{parts.query}"), **options}
+    del master["host"]
+    sentinels = {name: master.pop(f"sentinel_{name}", None) for name in ("username", "password")} | dict(options)
     if parts.scheme.startswith("rediss"):
-        options = options | {"ssl": True}
-    sentinel: Any = Sentinel(nodes, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
-    return sentinel.master_for(
-        service,
-        redis_class=Redis,
-        username=unquote(user) or None,
-        password=unquote(password) or None,
-        db=int(database or 0),
-        retry=Retry(NoBackoff(), 0),
-        **options,
-    )
+        master["ssl"] = sentinels["ssl"] = True
+        sentinels |= {name: value for name, value in master.items() if name.startswith("ssl_")}
+    manager: Any = Sentinel(nodes, sentinel_kwargs=sentinels)  # type: ignore[no-untyped-call]
+    return manager.master_for(service, redis_class=Redis, retry=Retry(NoBackoff(), 0), **master)

@@ -32,11 +32,21 @@ def test_one_server(url: str, expected: dict[str, Any]) -> None:
 
 
 def test_sentinel() -> None:
-    client = connect("redis+sentinel://u:p@one:26000,two/mymaster/4", 0.02)
+    query = "sentinel_username=watch&sentinel_password=w%40&socket_keepalive=no"
+    client = connect(f"redis+sentinel://u:p%40@one:26000,two,[::1]:27/mymaster/4?{query}", 0.02)
     pool = client.connection_pool
     assert pool.service_name == "mymaster"
-    assert [s.connection_pool.connection_kwargs["host"] for s in pool.sentinel_manager.sentinels] == ["one", "two"]
-    assert (pool.connection_kwargs["db"], pool.connection_kwargs["username"]) == (4, "u")
+    master = {"db": 4, "username": "u", "password": "p@", "socket_keepalive": False, "socket_timeout": 0.02}
+    assert {name: pool.connection_kwargs.get(name) for name in master} == master
+    sentinels = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
+    assert [(one["host"], one["port"]) for one in sentinels] == [("one", 26000), ("two", 26379), ("::1", 27)]
+    assert {(one["username"], one["password"], one["socket_timeout"]) for one in sentinels} == {("watch", "w@", 0.02)}
+
+
+def test_what_the_sentinels_are_not_told() -> None:
+    pool = connect("redis+sentinel://u:p@one/mymaster", 0.02).connection_pool
+    asked = pool.sentinel_manager.sentinels[0].connection_pool.connection_kwargs
+    assert (asked["username"], asked["password"]) == (None, None)
 
 
 def test_cluster() -> None:

@@ -93,11 +93,29 @@ async def test_a_cluster(tmp_path: Path, vector_sets: bool) -> None:
 
 
 async def test_sentinel(tmp_path: Path, redis_server: RedisServer) -> None:
+    command(redis_server, "config", "set", "requirepass", "of-master")
     rules = tmp_path / "sentinel.conf"
-    rules.write_text(f"sentinel monitor shop 127.0.0.1 {redis_server.port} 1\n")
+    monitored = f"sentinel monitor shop 127.0.0.1 {redis_server.port} 1\nsentinel auth-pass shop of-master\n"
+    rules.write_text(f"requirepass of-sentinel\n{monitored}")
     sentinel = RedisServer(tmp_path, config=rules, sentinel=True)
-    await works(f"redis+sentinel://127.0.0.1:{sentinel.port}/shop/0")
+    url = f"redis+sentinel://:of-master@127.0.0.1:{sentinel.port}/shop/0"
+    await works(f"{url}?sentinel_password=of-sentinel")
+    with pytest.raises(StoreFailed):
+        await opened(url).get(entry().partition, entry().id)
     sentinel.close()
+
+
+async def test_sentinel_with_tls(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    proof = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
+    trust = ["--tls-ca-cert-file", str(certificate), "--tls-replication", "yes"]
+    server = RedisServer(tmp_path, *proof, *trust, tls=True)
+    rules = tmp_path / "sentinel.conf"
+    rules.write_text(f"sentinel monitor shop 127.0.0.1 {server.port} 1\n")
+    sentinel = RedisServer(tmp_path, *proof, *trust, config=rules, sentinel=True, tls=True)
+    await works(f"rediss+sentinel://127.0.0.1:{sentinel.port}/shop/0?ssl_ca_certs={certificate}")
+    sentinel.close()
+    server.close()
 
 
 async def test_access_rules(redis_server: RedisServer) -> None:
