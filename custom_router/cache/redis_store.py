@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -20,6 +19,7 @@ from custom_router.cache import codec
 from custom_router.cache.base import Entry, Invalidations, Neighbour, Selector, StoreFailed
 from custom_router.cache.deadline import Guarded
 from custom_router.cache.follower import Follower
+from custom_router.cache.guarded_redis import GuardedRedis
 from custom_router.cache.mirror import Mirror
 from custom_router.cache.redis_connect import connect
 from custom_router.cache.redis_keys import Keys
@@ -31,8 +31,6 @@ from custom_router.policy.cache import CachePolicy, RedisPolicy
 
 logger = logging.getLogger(__name__)
 
-WRITE_DEADLINES = 10
-"""Deadlines that a write may take: no request waits for it."""
 SWEEP_S = 30.0
 """Seconds that dropping or listing, which an administrator waits for, may take."""
 SETTLED_S = 30.0
@@ -48,12 +46,9 @@ class RedisStore:
         """Not connected yet. Raises `BadRedisUrl`."""
         self._policy = policy
         self._clock = clock
-        self._deadline_s = settings.deadline_ms / 1000
         self._keys = Keys(settings.prefix)
-        self._client: Any = connect(settings.url, self._deadline_s * WRITE_DEADLINES)
-        self._reading = Guarded(self._deadline_s)
-        # Apart, because a server that is full refuses what is new and still answers what it has.
-        self._writing = Guarded(self._deadline_s * WRITE_DEADLINES)
+        self._redis = GuardedRedis(settings)
+        self._client = self._redis.client
         self._mirror = Mirror(policy.entries)
         self._sets = VectorSets(self._keys)
         self.invalidations = Invalidations()
@@ -81,7 +76,7 @@ class RedisStore:
         self._follower.start()
         key = self._keys.entry(entry_id)
         fields = [codec.HEAD, codec.ANSWER]
-        values = await self._reading.call(lambda: self._client.hmget(key, fields))
+        values = await self._redis.reading.call(lambda: self._client.hmget(key, fields))
         return self._believed(partition, entry_id, dict(zip(fields, values, strict=True)))
 
     def _believed(self, partition: str, entry_id: str, fields: Mapping[bytes, bytes | None]) -> Entry | None:
@@ -103,7 +98,7 @@ class RedisStore:
         """At most `limit` questions, most similar first, as far as the server's index or the mirror knows. Raises
         `StoreFailed`."""
         if self._sets.served:
-            return await self._reading.call(lambda: self._sought(partition, vector, limit))
+            return await self._redis.reading.call(lambda: self._sought(partition, vector, limit))
         return self._mirror.nearest(partition, vector, limit)
 
     async def _sought(self, partition: str, vector: Vector, limit: int) -> list[Neighbour]:
@@ -136,7 +131,7 @@ class RedisStore:
         """Store an entry and tell every worker; the tenant's soonest to expire make room. Raises `StoreFailed`."""
         self._follower.start()
         try:
-            event = await self._writing.call(lambda: self._written(entry))
+            event = await self._redis.writing.call(lambda: self._written(entry))
             # Whoever drops says so before looking: the drop is told before this event, or finds the entry.
             if not await self._follower.reached(event, SETTLED_S):
                 raise StoreFailed(Cause.CACHE_TIMEOUT, "this worker does not know whether the entry has been dropped")
@@ -182,7 +177,7 @@ class RedisStore:
     async def _unwritten(self, entry: Entry) -> None:
         """Remove what a failed write may have left: a drop may have missed it."""
         try:
-            await Guarded(self._deadline_s * WRITE_DEADLINES).call(lambda: self._removed({entry.id: entry}))
+            await self._redis.once().call(lambda: self._removed({entry.id: entry}))
         except StoreFailed as failure:
             logger.debug("what a failed write may have left in Redis is not removed: %s", failure)
 
@@ -270,7 +265,7 @@ class RedisStore:
             "evictions": self._evictions,
             "resyncs": self._follower.resyncs,
             "connected": int(self.connected),
-            "breaker_open": int(self._reading.open or self._writing.open),
+            "breaker_open": int(self._redis.open),
         }
 
     async def close(self) -> None:
