@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from custom_router.api.answers import api_routes
 from custom_router.api.visitor import Guards, Visitor
-from custom_router.cache.base import Selector, StoreFailed
+from custom_router.cache.base import Place, Selector, StoreFailed
 from custom_router.cache.key import CacheTenant
 from custom_router.cache_control import CacheControl, Pair, described
 from custom_router.encoder.worker import EncodingFailed
@@ -55,7 +55,16 @@ class Shown(_Conditions):
     """Which entries to show, and how."""
 
     limit: int = Field(default=50, ge=0, le=10_000)
+    after: str | None = Field(default=None, pattern=r"^\d{1,12}(\.\d{1,9})?:[0-9a-f]{64}$")
+    """The answer's `next` of the page before."""
     texts: bool = False
+
+    def place(self) -> Place | None:
+        """Where the page before ended."""
+        if self.after is None:
+            return None
+        created, _, entry_id = self.after.partition(":")
+        return float(created), entry_id
 
 
 class Picked(_Conditions):
@@ -92,11 +101,17 @@ def build_cache_routes(runtime: Runtime, guards: Guards) -> APIRouter:
 
     @routes.get("/router/api/cache", dependencies=[Depends(guards.admin)])
     async def show(picked: Annotated[Shown, Query()]) -> dict[str, Any]:
-        """What the cache holds, newest first. Questions and answers only where `texts` asks for them."""
+        """What the cache holds, newest first. Questions and answers only where `texts` asks for them.
+
+        `next` is what to give as `after` for the entries after these, null where there are none."""
         async with _told():
-            entries = await control.find(picked.selector(), picked.limit)
-        now = time.time()
-        return {**control.stats(), "shown": [described(entry, now, texts=picked.texts) for entry in entries]}
+            entries = await control.find(picked.selector(), picked.limit, picked.place())
+        full = len(entries) == picked.limit > 0
+        return {
+            **control.stats(),
+            "shown": [described(entry, time.time(), texts=picked.texts) for entry in entries],
+            "next": f"{entries[-1].created}:{entries[-1].id}" if full else None,
+        }
 
     @routes.post("/router/cache/invalidate", dependencies=[Depends(guards.change)])
     async def invalidate(picked: Picked) -> dict[str, int]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import nsmallest
 from itertools import islice
 from typing import Protocol
 
@@ -116,6 +117,20 @@ class Selector:
         )
 
 
+Place = tuple[float, str]
+"""Where a listing went no further: when its last entry was created, and that entry's id."""
+
+
+def newest(entries: Iterable[Entry], limit: int, after: Place | None) -> list[Entry]:
+    """At most `limit` of the entries, newest first, from what comes after a place on."""
+
+    def rank(created: float, entry_id: str) -> Place:
+        return -created, entry_id
+
+    left = (entry for entry in entries if after is None or rank(entry.created, entry.id) > rank(*after))
+    return nsmallest(limit, left, key=lambda entry: rank(entry.created, entry.id))
+
+
 class Invalidations:
     """A store's invalidations, by this worker and by those that share the store, as this one learnt of them.
 
@@ -182,8 +197,8 @@ class CacheStore(Protocol):
         """Remove the entries picked, in every worker; their number."""
         ...
 
-    async def find(self, selector: Selector, limit: int) -> list[Entry]:
-        """At most `limit` entries picked, newest first."""
+    async def find(self, selector: Selector, limit: int, after: Place | None = None) -> list[Entry]:
+        """At most `limit` entries picked, newest first; with `after`, those that come after it."""
         ...
 
     def stats(self) -> dict[str, int]:

@@ -16,7 +16,8 @@ from custom_router.cli.text_files import reading, writing
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into the cache of a running proxy.")
 
 _TIMEOUT_S = 60.0
-_EXPORTED = 10_000
+_PAGE = 10_000
+"""Entries that the route shows at once."""
 _BATCH = 50
 """Pairs in one request: each is decided, so that it lands where its question will look."""
 
@@ -50,7 +51,7 @@ def stats(url: UrlOption = DEFAULT_URL, key: KeyOption = None) -> None:
       tier-router cache stats --url http://localhost:4000
     """
     found = _ask("GET", url, key, "/router/api/cache", params={"limit": 0})
-    del found["shown"]
+    del found["shown"], found["next"]
     for name, value in found.items():
         say(f"{name:<12}{value}")
 
@@ -64,7 +65,7 @@ def show(
     like: LikeOption = None,
     least_similarity: LeastOption = 0.9,
     texts: Annotated[bool, typer.Option("--texts", help="Show questions and answers.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=_EXPORTED)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=_PAGE)] = 20,
     url: UrlOption = DEFAULT_URL,
     key: KeyOption = None,
 ) -> None:
@@ -162,18 +163,20 @@ def export(
     Example:
       tier-router cache export --tenant team:support --output support.jsonl
     """
-    picked = {**_given(tenant=tenant, domain=domain), "texts": True, "limit": _EXPORTED}
-    shown = _ask("GET", url, key, "/router/api/cache", params=picked)["shown"]
+    picked = {**_given(tenant=tenant, domain=domain), "texts": True, "limit": _PAGE}
+    page, written = _ask("GET", url, key, "/router/api/cache", params=picked), 0
     try:
         with writing(output) as target:
-            for entry in shown:
-                target.write(json.dumps(entry).encode("ascii") + b"\n")
+            while page["shown"]:
+                target.writelines(json.dumps(entry).encode("ascii") + b"\n" for entry in page["shown"])
+                written += len(page["shown"])
+                if page["next"] is None:
+                    break
+                page = _ask("GET", url, key, "/router/api/cache", params={**picked, "after": page["next"]})
     except OSError as error:
         raise typer.BadParameter(f"{output}: {os_reason(error)}", param_hint="--output") from error
     if output != "-":
-        say(f"{len(shown)} entries in {Path(output)}")
-    if len(shown) == _EXPORTED:
-        fail(f"these are the newest {_EXPORTED:,}, and there may be more: export by --tenant or --domain")
+        say(f"{written} entries in {Path(output)}")
 
 
 def _given(**conditions: Any) -> dict[str, Any]:

@@ -133,6 +133,18 @@ async def test_invalidation_takes_what_every_condition_picks(
         assert (await store.get(one.partition, one.id) is not None) == (one.text in left)
 
 
+async def test_a_listing_goes_on_where_it_ended(store: CacheStore) -> None:
+    now = time.time()
+    kept = [entry(f"q{number}", tenant=f"team:{number}", created=now - number // 2) for number in range(5)]
+    for one in kept:
+        await store.put(one)
+    listed, after = list[str](), None
+    while page := await store.find(Selector(), 2, after):
+        listed += [found.id for found in page]
+        after = (page[-1].created, page[-1].id)
+    assert listed == [one.id for one in sorted(kept, key=lambda one: (-one.created, one.id))]
+
+
 async def test_one_entry_is_dropped_by_its_id(store: CacheStore) -> None:
     await store.put(entry("a"))
     await store.put(entry("b"))

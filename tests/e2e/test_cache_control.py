@@ -96,7 +96,7 @@ def test_switching_the_cache_off_and_on_again(cache: CacheProxy) -> None:
     assert cache_of(cache.send("chat")) == "hit"
 
 
-def test_commands(cache: CacheProxy, tmp_path: Path) -> None:
+def test_commands(cache: CacheProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = tmp_path / "pairs.jsonl"
     lines = [
         {"question": "Where is the canteen?", "answer": "On the second floor."},
@@ -125,6 +125,15 @@ def test_commands(cache: CacheProxy, tmp_path: Path) -> None:
     out = tmp_path / "entries.jsonl"
     assert command(cache, "export", "--output", str(out)).exit_code == 0
     exported = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    first = cache.show(limit=1)
+    assert [entry["entry_id"] for entry in first["shown"]] == [exported[0]["entry_id"]]
+    assert len(cache.show(after=first["next"])["shown"]) == len(exported) - 1
+    assert cache.http.get("/router/api/cache", params={"after": "somewhere"}).status_code == 422
+    with monkeypatch.context() as small:
+        small.setattr("custom_router.cli.cache._PAGE", 1)
+        assert command(cache, "export", "--output", str(out)).stdout == f"{len(exported)} entries in {out}\n"
+    again = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [entry["entry_id"] for entry in again] == [entry["entry_id"] for entry in exported]
     assert {"Where is the canteen?", "Wifi?"} <= {entry["question"] for entry in exported}
     dropped = command(cache, "invalidate", shown[0]["entry_id"])
     assert dropped.stdout == "dropped 1 entry\n"
