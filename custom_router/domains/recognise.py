@@ -27,15 +27,15 @@ def named_by_caller(caller: Caller) -> list[DomainMatch]:
 
 
 def matched_by_rules(
-    rules: Mapping[str, DomainRules], domains: Mapping[str, DomainPolicy], caller: Caller, text: str, deadline_s: float
+    rules: Mapping[str, DomainRules], domains: Mapping[str, DomainPolicy], caller: Caller, text: str, budget_s: float
 ) -> list[DomainMatch]:
-    """Domains whose rules match `text`. `deadline_s` is the time that all domains share, in seconds."""
-    end = time.monotonic() + deadline_s
+    """Domains whose rules match `text`. `budget_s` is the processor time that all domains share, in seconds."""
+    end = time.thread_time() + budget_s
     read = RuleText.of(text)
     return [
         match
         for name, compiled in rules.items()
-        if applies(domains[name], caller) and (match := compiled.match(read, end - time.monotonic())) is not None
+        if applies(domains[name], caller) and (match := compiled.match(read, end - time.thread_time())) is not None
     ]
 
 

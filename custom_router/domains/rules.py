@@ -40,13 +40,14 @@ class DomainRules:
             _patterns=Patterns(rules.patterns),
         )
 
-    def match(self, text: str | RuleText, deadline_s: float) -> DomainMatch | None:
+    def match(self, text: str | RuleText, budget_s: float) -> DomainMatch | None:
         """The first word found, else the first pattern that matches, or None.
 
-        Many domains share one `RuleText`. `deadline_s` is the time all searches together may take, in seconds. A
-        search that runs out of time counts as a match with the rule `timeout`: uncertain traffic goes up.
+        Many domains share one `RuleText`. `budget_s` is the processor time that all searches together may take, in
+        seconds: where others have the processor, the rules are not to blame. A search that runs out of it counts as a
+        match with the rule `timeout`: uncertain traffic goes up.
         """
-        end = time.monotonic() + deadline_s
+        end = time.thread_time() + budget_s
         if isinstance(text, str):
             text = RuleText.of(text)
         word, excluded = self._words.find(text.spaced)

@@ -141,7 +141,7 @@ class LatencyBudget(Section):
     """Milliseconds each stage may take before the request goes up a tier without it."""
 
     rules: float = Field(default=10.0, gt=0)
-    """Domain rules, all domains together. Running out of time counts as a match."""
+    """Processor time of the domain rules, all domains together. Running out counts as a match."""
     encoder: float = Field(default=150.0, gt=0)
     """The sentence encoder, its queue included. Too little, and a burst of traffic goes to the frontier."""
     vllm: float = Field(default=25.0, gt=0)
