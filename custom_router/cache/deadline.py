@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -12,6 +11,7 @@ from redis.exceptions import RedisError
 
 from custom_router.cache.base import StoreFailed
 from custom_router.causes import Cause
+from custom_router.fair_timeout import fair_timeout
 
 logger = logging.getLogger(__name__)
 
@@ -57,5 +57,5 @@ class Guarded:
         return result
 
     async def _in_time(self, work: Callable[[], Awaitable[T]]) -> T:
-        async with asyncio.timeout(self._deadline_s):
+        async with fair_timeout(self._deadline_s):
             return await work()

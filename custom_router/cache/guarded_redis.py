@@ -10,6 +10,8 @@ from custom_router.policy.cache import RedisPolicy
 
 WRITE_DEADLINES = 10
 """Deadlines that a write may take: no request waits for it."""
+SOCKET_S = 2.0
+"""Least seconds that the client itself waits for its socket, which counts the event loop's delay. The guards do not."""
 
 
 class GuardedRedis:
@@ -19,7 +21,7 @@ class GuardedRedis:
         """Not connected yet. Raises `BadRedisUrl`."""
         deadline_s = settings.deadline_ms / 1000
         self._write_s = deadline_s * WRITE_DEADLINES
-        self.client: Any = connect(settings.url, self._write_s)
+        self.client: Any = connect(settings.url, max(SOCKET_S, self._write_s))
         self.reading = Guarded(deadline_s)
         # Apart, because a server that is full refuses what is new and still answers what it has.
         self.writing = Guarded(self._write_s)

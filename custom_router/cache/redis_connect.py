@@ -15,6 +15,8 @@ from redis.backoff import NoBackoff
 
 _FROM_ENVIRONMENT = "os.environ/"
 _SENTINEL_PORT = 26379
+MAX_CONNECTIONS = 1_000
+"""As many requests as a worker may have in hand: one that finds none free counts as refused by the server."""
 
 
 class BadRedisUrl(ValueError):
@@ -31,7 +33,11 @@ def connect(url: str, timeout_s: float) -> Any:
         url = os.environ.get(name, "")
         if not url:
             raise BadRedisUrl(f"cache.redis.url: the environment variable {name} is not set")
-    options: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "max_connections": MAX_CONNECTIONS,
+    }
     scheme = url.partition("://")[0]
     try:
         if scheme in ("redis+sentinel", "rediss+sentinel"):

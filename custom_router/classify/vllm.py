@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 
 import httpx
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
@@ -14,6 +15,7 @@ from custom_router.classify.occupancy import Occupancy
 from custom_router.classify.opinion import Opinion
 from custom_router.classify.vllm_client import VllmClient
 from custom_router.classify.vllm_reply import UnusableReply
+from custom_router.fair_timeout import fair_timeout
 from custom_router.policy.classifier import VllmPolicy
 from custom_router.request import RequestView
 
@@ -97,7 +99,9 @@ class VllmClassifier:
 
     async def _wait(self, opinion: Opinion, deadline_s: float) -> None:
         assert opinion.task is not None
-        await asyncio.wait({opinion.task}, timeout=deadline_s)
+        with suppress(TimeoutError):
+            async with fair_timeout(deadline_s):
+                await asyncio.wait({opinion.task})
         if opinion.rating is None:
             raise _Unanswered(opinion.failure or Cause.VLLM_TIMEOUT)
 

@@ -15,6 +15,7 @@ from circuitbreaker import CircuitBreaker, CircuitBreakerError
 from custom_router.causes import Cause
 from custom_router.classify.base import Vector
 from custom_router.encoder.base import Encoder
+from custom_router.fair_timeout import fair_timeout
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,8 @@ class EncoderWorker:
         future.add_done_callback(self._release)
         # A text still queued when its deadline passes is cancelled, so that a burst does not leave a backlog.
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), deadline_s)
+            async with fair_timeout(deadline_s):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             if future.cancelled() and self._finished != finished:
                 # Others were served meanwhile: a crowd, which must not open the breaker as a hung encoder does.

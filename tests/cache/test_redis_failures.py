@@ -65,6 +65,21 @@ async def test_what_one_worker_stores_another_finds_and_an_invalidation_reaches_
     await other.close()
 
 
+async def test_a_busy_worker_takes_no_quick_server_for_a_slow_one(redis_server: RedisServer, store: RedisStore) -> None:
+    """Two hundred requests at once: each look-up is answered in a millisecond and seen long after its deadline."""
+    stored = entry()
+    await store.put(stored)
+    busy = await following(opened(redis_server, deadline_ms=20))
+
+    async def asking() -> bool:
+        time.sleep(0.002)  # noqa: ASYNC251 - what else a request makes its worker do
+        return await busy.get(stored.partition, stored.id) == stored
+
+    assert all(await asyncio.gather(*(asking() for _ in range(200))))
+    assert busy.stats()["breaker_open"] == 0
+    await busy.close()
+
+
 async def test_a_worker_knows_what_another_dropped_by_the_time_its_own_entry_is_kept(
     redis_server: RedisServer, store: RedisStore
 ) -> None:

@@ -21,7 +21,8 @@ from tests.e2e.cache_stack import ASKED, FRANCE, CacheProxy, cache_of, cache_pol
 from tests.e2e.conftest import wait_until
 from tests.e2e.gate_stack import GateStack, gate_config
 
-REQUESTS = int(os.environ.get("ROUTER_CACHE_REQUESTS", "300"))
+REQUESTS = int(os.environ.get("ROUTER_CACHE_REQUESTS", "500"))
+"""All in flight at once."""
 
 
 class Server:
@@ -45,6 +46,10 @@ class Server:
             return bool(self.client.ping())
         except redis.RedisError:
             return False
+
+    def lookups(self) -> int:
+        """Entries that were asked for so far."""
+        return int(self.client.info("commandstats").get("cmdstat_hmget", {"calls": 0})["calls"])
 
     def kill(self) -> None:
         assert self.process is not None
@@ -152,26 +157,27 @@ def test_redis_killed_under_load_loses_no_request_and_heals_by_itself(
 
     async def load() -> list[httpx.Response]:
         headers = {"Authorization": f"Bearer {one.stack.master_key}"}
-        limit, sent = asyncio.Semaphore(30), 0
-        async with httpx.AsyncClient(base_url=one.stack.url, headers=headers, timeout=120, trust_env=False) as http:
+        unlimited, looked_up = httpx.Limits(max_connections=None), server.lookups()
+        async with httpx.AsyncClient(
+            base_url=one.stack.url, headers=headers, timeout=120, limits=unlimited, trust_env=False
+        ) as http:
 
             async def ask(number: int) -> httpx.Response:
-                nonlocal sent
                 content = ASKED if number % 2 else f"How many eggs are in box number {number}?"
                 body = {"model": "auto", "messages": [{"role": "user", "content": content}], "stream": number % 3 == 0}
-                async with limit:
-                    sent += 1
-                    if sent == REQUESTS // 3:
-                        server.kill()
-                    return await http.post("/v1/chat/completions", json=body)
+                return await http.post("/v1/chat/completions", json=body)
 
-            return await asyncio.gather(*(ask(number) for number in range(REQUESTS)))
+            asking = [asyncio.create_task(ask(number)) for number in range(REQUESTS // 2)]
+            await asyncio.to_thread(wait_until, lambda: server.lookups() > looked_up + REQUESTS // 5)
+            server.kill()
+            asking += [asyncio.create_task(ask(number)) for number in range(REQUESTS // 2, REQUESTS)]
+            return await asyncio.gather(*asking)
 
     responses = asyncio.run(load())
     assert Counter(response.status_code for response in responses) == {200: REQUESTS}
     assert not server.answers()
     told = Counter(response.headers["x-router-cache"] for response in responses)
-    print(f"{REQUESTS} requests, Redis killed after a third: {dict(told)}")
+    print(f"{REQUESTS} requests, Redis killed among them: {dict(told)}")
     assert told["hit"] > 0
     told_causes = [response.headers["x-router-cause"].split(",") for response in responses]
     causes = {cause for told in told_causes for cause in told if cause.startswith("cache_")}
