@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from custom_router import metrics
-from custom_router.cache.base import Answer, Entry, Place, Selector
+from custom_router.cache.base import Answer, Cursor, Entry, Selector
 from custom_router.cache.key import CacheTenant
 from custom_router.cacheable import kept_away
 from custom_router.policy import resolve_caller
@@ -67,7 +67,7 @@ class CacheControl:
         """What the store counts, and the policy it follows."""
         return self._runtime.caching.health()
 
-    async def find(self, selector: Selector, limit: int, after: Place | None = None) -> list[Entry]:
+    async def find(self, selector: Selector, limit: int, after: Cursor | None = None) -> list[Entry]:
         """Entries picked, newest first; with `after`, those after it. Raises `StoreFailed`, `EncodingFailed`."""
         cache = self._runtime.caching.in_force()
         return await cache.store_.find(await cache.resolved(selector), limit, after)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from custom_router.api.answers import api_routes
 from custom_router.api.visitor import Guards, Visitor
-from custom_router.cache.base import Place, Selector, StoreFailed
+from custom_router.cache.base import Cursor, Selector, StoreFailed
 from custom_router.cache.key import CacheTenant
 from custom_router.cache_control import CacheControl, Pair, described
 from custom_router.encoder.worker import EncodingFailed
@@ -59,7 +59,7 @@ class Shown(_Conditions):
     """The answer's `next` of the page before."""
     texts: bool = False
 
-    def place(self) -> Place | None:
+    def cursor(self) -> Cursor | None:
         """Where the page before ended."""
         if self.after is None:
             return None
@@ -105,11 +105,11 @@ def build_cache_routes(runtime: Runtime, guards: Guards) -> APIRouter:
 
         `next` is what to give as `after` for the entries after these, null where there are none."""
         async with _told():
-            entries = await control.find(picked.selector(), picked.limit, picked.place())
-        full = len(entries) == picked.limit > 0
+            entries = await control.find(picked.selector(), picked.limit, picked.cursor())
+        now, full = time.time(), len(entries) == picked.limit > 0
         return {
             **control.stats(),
-            "shown": [described(entry, time.time(), texts=picked.texts) for entry in entries],
+            "shown": [described(entry, now, texts=picked.texts) for entry in entries],
             "next": f"{entries[-1].created}:{entries[-1].id}" if full else None,
         }
 

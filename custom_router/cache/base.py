@@ -117,14 +117,14 @@ class Selector:
         )
 
 
-Place = tuple[float, str]
+Cursor = tuple[float, str]
 """Where a listing went no further: when its last entry was created, and that entry's id."""
 
 
-def newest(entries: Iterable[Entry], limit: int, after: Place | None) -> list[Entry]:
-    """At most `limit` of the entries, newest first, from what comes after a place on."""
+def newest(entries: Iterable[Entry], limit: int, after: Cursor | None) -> list[Entry]:
+    """At most `limit` of the entries, newest first, from what comes after a cursor on."""
 
-    def rank(created: float, entry_id: str) -> Place:
+    def rank(created: float, entry_id: str) -> Cursor:
         return -created, entry_id
 
     left = (entry for entry in entries if after is None or rank(entry.created, entry.id) > rank(*after))
@@ -197,7 +197,7 @@ class CacheStore(Protocol):
         """Remove the entries picked, in every worker; their number."""
         ...
 
-    async def find(self, selector: Selector, limit: int, after: Place | None = None) -> list[Entry]:
+    async def find(self, selector: Selector, limit: int, after: Cursor | None = None) -> list[Entry]:
         """At most `limit` entries picked, newest first; with `after`, those that come after it."""
         ...
 

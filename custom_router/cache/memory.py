@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from custom_router.cache import snapshot
-from custom_router.cache.base import Entry, Invalidations, Neighbour, Place, Selector, newest
+from custom_router.cache.base import Cursor, Entry, Invalidations, Neighbour, Selector, newest
 from custom_router.cache.vectors import VectorTable
 from custom_router.classify.base import Vector
 
@@ -99,7 +99,7 @@ class MemoryStore:
         self._save_later()
         return len(picked)
 
-    async def find(self, selector: Selector, limit: int, after: Place | None = None) -> list[Entry]:
+    async def find(self, selector: Selector, limit: int, after: Cursor | None = None) -> list[Entry]:
         """At most `limit` entries picked, newest first; with `after`, those that come after it."""
         now = self._clock()
         picked = (entry for entry in self._entries.values() if not entry.expired(now) and selector.picks(entry, now))

@@ -16,7 +16,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from custom_router.cache import codec
-from custom_router.cache.base import Entry, Invalidations, Neighbour, Place, Selector, StoreFailed, newest
+from custom_router.cache.base import Cursor, Entry, Invalidations, Neighbour, Selector, StoreFailed, newest
 from custom_router.cache.deadline import Guarded
 from custom_router.cache.follower import Follower
 from custom_router.cache.guarded_redis import GuardedRedis
@@ -246,7 +246,7 @@ class RedisStore:
         for entry_id in leaving:
             self._mirror.remove(entry_id)
 
-    async def find(self, selector: Selector, limit: int, after: Place | None = None) -> list[Entry]:
+    async def find(self, selector: Selector, limit: int, after: Cursor | None = None) -> list[Entry]:
         """At most `limit` entries picked, newest first; with `after`, those after it. Raises `StoreFailed`."""
 
         async def found() -> list[Entry]:
